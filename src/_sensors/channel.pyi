@@ -1,0 +1,35 @@
+from typing import final
+
+@final
+class Ops:
+    def __new__(cls) -> Ops: ...
+
+class Channel:
+    name: str
+    domain: str
+    def __init__(
+        self,
+        name: str,
+        domain: str,
+        *,
+        num: int = 1,
+        den: int = 1,
+        modulus: int = 0,
+        quantum: int = 1,
+        cap_w: float = 0.0,
+    ) -> None: ...
+    @property
+    def num(self) -> int: ...
+    @property
+    def den(self) -> int: ...
+    @property
+    def modulus(self) -> int: ...
+    @property
+    def quantum(self) -> int: ...
+    @property
+    def cap_w(self) -> float: ...
+
+class Source:
+    channels: tuple[Channel, ...]
+    def read(self) -> list[tuple[int, int]]: ...
+    def close(self) -> None: ...

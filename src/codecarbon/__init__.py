@@ -1,0 +1,1 @@
+"""Energy and carbon measurement that can be trusted inside a hot training loop."""

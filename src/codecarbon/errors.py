@@ -1,0 +1,147 @@
+"""Every error codecarbon raises.
+
+::
+
+    CodeCarbonError
+    ├─ ConfigError (ValueError)          a setting has a bad value: field, value, origin
+    ├─ TrackerStateError (RuntimeError)  a call that the object's state does not allow
+    ├─ MissingExtraError (ImportError)   an optional dependency is not installed: extra
+    ├─ LocationError (LookupError)       a place is not in the tables
+    ├─ SensorError                       channel, path
+    │  ├─ SensorUnavailable              it is not there
+    │  ├─ SensorPermissionError          it is there, and the message says what to grant
+    │  ├─ SensorReadError                a read failed; it may work again
+    │  └─ SensorLost                     it went away for good
+    ├─ IntensityError                    provider, location
+    │  └─ NoIntensityData                no table or provider has a value
+    └─ HandlerError                      handler, retryable
+"""
+
+from __future__ import annotations
+
+
+class CodeCarbonError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConfigError(CodeCarbonError, ValueError):
+    """A setting has a value that cannot be used.
+
+    Args:
+        field: Name of the setting.
+        value: The value as it was given.
+        origin: Where it came from, for example ``constructor`` or a file's path.
+        expected: What would have been accepted.
+    """
+
+    def __init__(self, field: str, value: object, origin: str, expected: str) -> None:
+        self.field = field
+        self.value = value
+        self.origin = origin
+        self.expected = expected
+        super().__init__(f"{field}={value!r} (from {origin}) cannot be used: expected {expected}")
+
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[str, object, str, str]]:
+        return type(self), (self.field, self.value, self.origin, self.expected)
+
+
+class TrackerStateError(CodeCarbonError, RuntimeError):
+    """The call does not fit the object's state; the message names the call that does."""
+
+
+class MissingExtraError(CodeCarbonError, ImportError):
+    """An optional dependency is missing.
+
+    Args:
+        extra: The extra that installs it.
+        feature: What needs it.
+    """
+
+    def __init__(self, extra: str, feature: str) -> None:
+        self.extra = extra
+        self.feature = feature
+        super().__init__(f"{feature} needs an optional dependency: pip install 'codecarbon[{extra}]'")
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        return type(self), (self.extra, self.feature)
+
+
+class LocationError(CodeCarbonError, LookupError):
+    """A place is unknown to the tables."""
+
+
+class SensorError(CodeCarbonError):
+    """A sensor cannot be used.
+
+    Args:
+        message: What happened and what to do.
+        channel: Name of the channel, or of the interface.
+        path: The file, device or library concerned.
+    """
+
+    def __init__(self, message: str, channel: str = "", path: str = "") -> None:
+        self.message = message
+        self.channel = channel
+        self.path = path
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[SensorError], tuple[str, str, str]]:
+        return type(self), (self.message, self.channel, self.path)
+
+
+class SensorUnavailable(SensorError):
+    """The sensor does not exist on this machine."""
+
+
+class SensorPermissionError(SensorError):
+    """The sensor exists and may not be read; the message says what to grant."""
+
+
+class SensorReadError(SensorError):
+    """A read failed; a later one may succeed."""
+
+
+class SensorLost(SensorError):
+    """The sensor went away for good."""
+
+
+class IntensityError(CodeCarbonError):
+    """A carbon intensity cannot be given.
+
+    Args:
+        message: What happened.
+        provider: Name of the provider.
+        location: The place asked for.
+    """
+
+    def __init__(self, message: str, provider: str = "", location: str = "") -> None:
+        self.message = message
+        self.provider = provider
+        self.location = location
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[IntensityError], tuple[str, str, str]]:
+        return type(self), (self.message, self.provider, self.location)
+
+
+class NoIntensityData(IntensityError):
+    """Neither a table nor a provider has a value for the place and time."""
+
+
+class HandlerError(CodeCarbonError):
+    """An output handler failed.
+
+    Args:
+        message: What happened and what to do.
+        handler: Name of the handler.
+        retryable: Whether the same call may succeed later.
+    """
+
+    def __init__(self, message: str, handler: str = "", retryable: bool = False) -> None:
+        self.message = message
+        self.handler = handler
+        self.retryable = retryable
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[HandlerError], tuple[str, str, bool]]:
+        return type(self), (self.message, self.handler, self.retryable)
