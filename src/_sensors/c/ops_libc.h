@@ -79,8 +79,9 @@ static void cc_libc_wake(void *ctx, uint32_t *word) {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 0x7fffffff, NULL, NULL, 0);
 }
 
-static cc_ops cc_libc_table = {NULL,           cc_libc_open,      cc_libc_pread,    cc_libc_read,       cc_libc_close,
-                               cc_libc_perf_open, cc_libc_clock_ns, cc_libc_wait_until, cc_libc_wake};
+static cc_ops cc_libc_table = {NULL,          cc_libc_open,      cc_libc_pread,    cc_libc_read,
+                               cc_libc_close, cc_libc_perf_open, cc_libc_clock_ns, cc_libc_wait_until,
+                               cc_libc_wake};
 
 static cc_ops *cc_ops_libc(void) { return &cc_libc_table; }
 
