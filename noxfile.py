@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
 from pathlib import Path
 
 import nox
@@ -264,11 +265,10 @@ def sanitizer_library(name: str) -> str:
 def wheel(session: nox.Session) -> None:
     """Use the wheel as a user would, in an empty folder outside the tree; then an editable install."""
     install_wheel(session, *group("test"))
-    outside = Path(session.create_tmp()).resolve()
-    shutil.rmtree(outside / "wheel", ignore_errors=True)
-    shutil.copytree(ROOT / "tests" / "wheel", outside / "wheel")
-    with session.chdir(outside / "wheel"):
-        pytest(session, "-p", "no:randomly", "-c", "pytest.ini", ".")
+    with tempfile.TemporaryDirectory(prefix="codecarbon-wheel-") as outside:
+        shutil.copytree(ROOT / "tests" / "wheel", outside, dirs_exist_ok=True)
+        with session.chdir(outside):
+            pytest(session, "-p", "no:randomly", "-c", "pytest.ini", ".")
 
 
 @nox.session

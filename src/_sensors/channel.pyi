@@ -1,9 +1,12 @@
 from typing import final
 
+from typing_extensions import disjoint_base
+
 @final
 class Ops:
     def __new__(cls) -> Ops: ...
 
+@disjoint_base
 class Channel:
     name: str
     domain: str
@@ -29,6 +32,7 @@ class Channel:
     @property
     def cap_w(self) -> float: ...
 
+@disjoint_base
 class Source:
     channels: tuple[Channel, ...]
     def read(self) -> list[tuple[int, int]]: ...
