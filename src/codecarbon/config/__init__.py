@@ -1,0 +1,39 @@
+"""Settings: one table, where each value came from, and the logger that says what was odd about it."""
+
+from codecarbon.config.log import (
+    announce,
+    forget_warnings,
+    set_logger_format,
+    set_logger_level,
+    set_up_logging,
+    warn_once,
+)
+from codecarbon.config.methods import PLUGIN_GROUP, OutputMethod
+from codecarbon.config.resolve import merge_arguments, resolve
+from codecarbon.config.signature import build_decorator_signature, build_signature
+from codecarbon.config.table import BY_NAME, POSITIONAL, SETTINGS, Notice, Setting, Settings
+from codecarbon.config.values import UNSET, Secret, Unset
+
+__all__ = [
+    "BY_NAME",
+    "PLUGIN_GROUP",
+    "POSITIONAL",
+    "SETTINGS",
+    "UNSET",
+    "Notice",
+    "OutputMethod",
+    "Secret",
+    "Setting",
+    "Settings",
+    "Unset",
+    "announce",
+    "build_decorator_signature",
+    "build_signature",
+    "forget_warnings",
+    "merge_arguments",
+    "resolve",
+    "set_logger_format",
+    "set_logger_level",
+    "set_up_logging",
+    "warn_once",
+]
