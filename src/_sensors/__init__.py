@@ -6,4 +6,14 @@ from codecarbon._sensors.msr import MsrSource, read_msr
 from codecarbon._sensors.perf import PerfSource, probe_event
 from codecarbon._sensors.powercap import PowercapSource
 
-__all__ = ["Channel", "LoadSource", "MsrSource", "Ops", "PerfSource", "PowercapSource", "Source", "probe_event", "read_msr"]
+__all__ = [
+    "Channel",
+    "LoadSource",
+    "MsrSource",
+    "Ops",
+    "PerfSource",
+    "PowercapSource",
+    "Source",
+    "probe_event",
+    "read_msr",
+]

@@ -5,6 +5,7 @@ from typing import final
 from codecarbon._sensors.channel import Channel, Ops, Source
 
 def read_msr(path: str | PathLike[str], offset: int, *, ops: Ops | None = None) -> int: ...
+
 @final
 class MsrSource(Source):
     def __new__(

@@ -4,6 +4,7 @@ from typing import final
 from codecarbon._sensors.channel import Channel, Ops, Source
 
 def probe_event(pmu_type: int, cpu: int, config: int, *, ops: Ops | None = None) -> int: ...
+
 @final
 class PerfSource(Source):
     def __new__(

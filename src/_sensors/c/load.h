@@ -65,14 +65,15 @@ typedef struct cc_load {
   uint64_t cpu_count;
   int slots[CC_OUT_COUNT]; /* place of each output among the channels, or -1 */
   int32_t status[CC_OUT_COUNT];
-  int64_t cpu_ns, cpu_const_ns, ram_ns, ram_used_ns; /* up to when each integral was brought; -1 before the first read */
+  int64_t cpu_ns, cpu_const_ns, ram_ns,
+      ram_used_ns; /* up to when each integral was brought; -1 before the first read */
   /* Machine load: ticks and time of the last reading that was long enough after the one before. */
   int has_anchor;
   int64_t anchor_ns;
   cc_ticks anchor;
-  double load;             /* last known, 0..1; below 0 while unknown */
-  uint64_t load_tree_ns;   /* tree time when cpu_ns was last brought forward */
-  uint64_t cpu_tree_ns;    /* tree time that the process model has counted */
+  double load;           /* last known, 0..1; below 0 while unknown */
+  uint64_t load_tree_ns; /* tree time when cpu_ns was last brought forward */
+  uint64_t cpu_tree_ns;  /* tree time that the process model has counted */
   double share, ram_used_kib;
   cc_integral cpu_uj, ram_uj, util_cpu_ns, util_ram_kib_ms;
   char text[CC_LOAD_TEXT];
@@ -211,8 +212,7 @@ static inline int cc_step_cpu(cc_load *s, int64_t now_ns, int ticks_status, int 
   if (s->cpu_model == CC_LOAD_PROCESS) {
     /* Power is proportional to processor time, so energy is too, whatever the times of the reads. */
     if (tree_status != 0) return tree_status;
-    cc_add(&s->cpu_uj,
-           s->p_max_w * (double)(s->tree.total_ns - s->cpu_tree_ns) / (double)s->cpu_count / 1000.0);
+    cc_add(&s->cpu_uj, s->p_max_w * (double)(s->tree.total_ns - s->cpu_tree_ns) / (double)s->cpu_count / 1000.0);
     s->cpu_tree_ns = s->tree.total_ns;
     return 0;
   }

@@ -24,10 +24,10 @@
 #include <unistd.h>
 
 enum {
-  CC_TREE_MAX = 32768,    /* processes; more is -E2BIG, never a partial sum */
-  CC_TREE_PATH = 512,     /* root folder included */
-  CC_TREE_TEXT = 1024,    /* /proc/<pid>/stat: 52 fields of at most 20 digits, mostly far shorter */
-  CC_TREE_LIST = 16384    /* one batch of directory entries or of children */
+  CC_TREE_MAX = 32768, /* processes; more is -E2BIG, never a partial sum */
+  CC_TREE_PATH = 512,  /* root folder included */
+  CC_TREE_TEXT = 1024, /* /proc/<pid>/stat: 52 fields of at most 20 digits, mostly far shorter */
+  CC_TREE_LIST = 16384 /* one batch of directory entries or of children */
 };
 
 typedef struct cc_process {
@@ -43,20 +43,20 @@ typedef struct cc_process {
 
 typedef struct cc_tree {
   cc_ops *ops;
-  const char *root;     /* of procfs, without a slash at the end */
-  int32_t pid;          /* top of the tree, as this procfs numbers it */
-  int is_own;           /* the top is this very process and root is its own /proc: finer clocks exist */
-  int is_real;          /* root is this process's own /proc: pids mean what system calls mean */
+  const char *root; /* of procfs, without a slash at the end */
+  int32_t pid;      /* top of the tree, as this procfs numbers it */
+  int is_own;       /* the top is this very process and root is its own /proc: finer clocks exist */
+  int is_real;      /* root is this process's own /proc: pids mean what system calls mean */
   int has_children_files;
   int has_baseline;
-  int top_fd;           /* kept /proc/<pid>/stat, or -errno */
-  uint64_t top_start;   /* identity of the top, with the pid */
+  int top_fd;         /* kept /proc/<pid>/stat, or -errno */
+  uint64_t top_start; /* identity of the top, with the pid */
   uint64_t tick_ns;
   uint64_t page_bytes;
   int n, n_before;
   cc_process *now, *before; /* CC_TREE_MAX entries each, sorted by pid after a read */
-  uint64_t total_ns;    /* rise since the first read; never falls */
-  uint64_t owed_ns;     /* shown by the dead, not collected by anyone yet */
+  uint64_t total_ns;        /* rise since the first read; never falls */
+  uint64_t owed_ns;         /* shown by the dead, not collected by anyone yet */
   uint64_t rss_bytes;
   char path[CC_TREE_PATH];
   char text[CC_TREE_TEXT];
