@@ -4,6 +4,7 @@
 
     CodeCarbonError
     ├─ ConfigError (ValueError)          a setting has a bad value: field, value, origin
+    │  └─ OutputPathError (OSError)      a folder or file for results can never be written
     ├─ TrackerStateError (RuntimeError)  a call that the object's state does not allow
     ├─ MissingExtraError (ImportError)   an optional dependency is not installed: extra
     ├─ LocationError (LookupError)       a place is not in the tables
@@ -43,6 +44,10 @@ class ConfigError(CodeCarbonError, ValueError):
 
     def __reduce__(self) -> tuple[type[ConfigError], tuple[str, object, str, str]]:
         return type(self), (self.field, self.value, self.origin, self.expected)
+
+
+class OutputPathError(ConfigError, OSError):
+    """A path for results is the wrong kind of file; also an ``OSError``, as in version 3."""
 
 
 class TrackerStateError(CodeCarbonError, RuntimeError):
