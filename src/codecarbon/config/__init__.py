@@ -3,6 +3,7 @@
 from codecarbon.config.log import (
     announce,
     forget_warnings,
+    logger,
     set_logger_format,
     set_logger_level,
     set_up_logging,
@@ -11,6 +12,7 @@ from codecarbon.config.log import (
 from codecarbon.config.methods import PLUGIN_GROUP, OutputMethod
 from codecarbon.config.resolve import merge_arguments, resolve
 from codecarbon.config.signature import build_decorator_signature, build_signature
+from codecarbon.config.sources import environment_values, file_paths, file_values
 from codecarbon.config.table import BY_NAME, POSITIONAL, SETTINGS, Notice, Setting, Settings
 from codecarbon.config.values import UNSET, Secret, Unset
 
@@ -29,7 +31,11 @@ __all__ = [
     "announce",
     "build_decorator_signature",
     "build_signature",
+    "environment_values",
+    "file_paths",
+    "file_values",
     "forget_warnings",
+    "logger",
     "merge_arguments",
     "resolve",
     "set_logger_format",

@@ -1,0 +1,1 @@
+"""Old paths of the inner parts that other programs use."""

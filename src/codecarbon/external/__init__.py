@@ -1,0 +1,1 @@
+"""Old paths of things that look outside the package."""

@@ -1,0 +1,48 @@
+"""From the names in ``output_methods`` to handler objects."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from codecarbon.config import PLUGIN_GROUP, OutputMethod, Settings
+from codecarbon.errors import OutputPathError
+from codecarbon.handlers.file import FileOutput
+from codecarbon.handlers.logger import as_output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def build_handlers(settings: Settings) -> list[Any]:
+    """Make the handlers that the settings ask for: the user's own first, then the named ones in their fixed order.
+
+    Raises:
+        OutputPathError: A folder or file for results is the wrong kind of file.
+    """
+    named = [_BUILDERS[method](settings) for method in _BUILDERS if method in settings.output_methods]
+    plugins = [_plugin(name, settings) for name in settings.output_methods if not isinstance(name, OutputMethod)]
+    return [*settings.output_handlers, *named, *plugins]
+
+
+def _csv(settings: Settings) -> FileOutput:
+    try:
+        return FileOutput(settings.output_file, settings.output_dir, settings.on_csv_write)
+    except OutputPathError as error:
+        raise OutputPathError(error.field, error.value, settings.origin(error.field), error.expected) from error
+
+
+def _logger(settings: Settings) -> Any:
+    target = settings.logging_logger
+    return as_output(logging.getLogger("codecarbon") if target is None else target)
+
+
+def _plugin(name: str, settings: Settings) -> Any:
+    """Make a handler of another distribution: its factory is called with the settings."""
+    from importlib.metadata import entry_points
+
+    (entry, *_rest) = entry_points(group=PLUGIN_GROUP, name=name)
+    return entry.load()(settings)
+
+
+_BUILDERS: dict[OutputMethod, Callable[[Settings], Any]] = {OutputMethod.CSV: _csv, OutputMethod.LOGGER: _logger}

@@ -1,0 +1,1 @@
+"""Old paths of the output handlers, one module each."""
