@@ -1,9 +1,9 @@
 from collections.abc import Sequence
-from typing import Literal, TypedDict, final
+from typing import Literal, TypeAlias, TypedDict, final, type_check_only
 
 from codecarbon._sensors.channel import Ops, Source
 
-LibraryState = Literal["new", "opening", "ready", "failed", "closed"]
+_LibraryState: TypeAlias = Literal["new", "opening", "ready", "failed", "closed"]
 
 @final
 class NvmlDevice:
@@ -71,7 +71,7 @@ class NvmlLibrary:
     name: str
     def __new__(cls, name: str = "libnvidia-ml.so.1") -> NvmlLibrary: ...
     def begin(self, *, calibrate_s: float = 0.0) -> None: ...
-    def poll(self) -> LibraryState: ...
+    def poll(self) -> _LibraryState: ...
     @property
     def error(self) -> OSError | None: ...
     def open(self, timeout_s: float = 5.0, *, calibrate_s: float = 0.0) -> tuple[NvmlDevice, ...]: ...
@@ -81,7 +81,8 @@ class NvmlLibrary:
     def wait_calibrated(self, timeout_s: float = 5.0) -> bool: ...
     def close(self, timeout_s: float = 0.5) -> bool: ...
 
-class DeviceStatus(TypedDict):
+@type_check_only
+class _DeviceStatus(TypedDict):
     is_lost: bool
     energy_error: str
     utilisation_error: str
@@ -105,4 +106,4 @@ class NvmlSource(Source):
         with_utilisation: bool = True,
         ops: Ops | None = None,
     ) -> NvmlSource: ...
-    def status(self, position: int) -> DeviceStatus: ...
+    def status(self, position: int) -> _DeviceStatus: ...

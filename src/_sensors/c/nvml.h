@@ -39,8 +39,15 @@ enum { NVML_SAMPLES_POWER = 0, NVML_SAMPLES_MODULE_POWER = 7 };
 enum { NVML_FLAG_NO_GPUS = 1 };
 enum { NVML_BRAND_TESLA = 2, NVML_BRAND_GRID = 4, NVML_BRAND_NVIDIA = 14 };
 enum { NVML_ARCH_VOLTA = 5, NVML_ARCH_AMPERE = 7, NVML_ARCH_HOPPER = 9, NVML_ARCH_UNKNOWN = -1 };
-enum { NVML_VALUE_DOUBLE = 0, NVML_VALUE_U32 = 1, NVML_VALUE_ULONG = 2, NVML_VALUE_U64 = 3, NVML_VALUE_I64 = 4,
-       NVML_VALUE_I32 = 5, NVML_VALUE_U16 = 6 };
+enum {
+  NVML_VALUE_DOUBLE = 0,
+  NVML_VALUE_U32 = 1,
+  NVML_VALUE_ULONG = 2,
+  NVML_VALUE_U64 = 3,
+  NVML_VALUE_I64 = 4,
+  NVML_VALUE_I32 = 5,
+  NVML_VALUE_U16 = 6
+};
 
 typedef union cc_nvml_value {
   double f64;
@@ -86,33 +93,33 @@ _Static_assert(sizeof(cc_nvml_sample) == 16, "nvmlSample_t is 16 bytes");
 _Static_assert(sizeof(cc_nvml_pci) == 68, "nvmlPciInfo_t is 68 bytes");
 
 /* member, preferred symbol, older symbol, argument types. Every function returns one of the codes above. */
-#define CC_NVML_SYMBOLS(X)                                                                                             \
-  X(init_with_flags, "nvmlInitWithFlags", NULL, (unsigned flags))                                                      \
-  X(init, "nvmlInit_v2", "nvmlInit", (void))                                                                           \
-  X(shutdown, "nvmlShutdown", NULL, (void))                                                                            \
-  X(driver_version, "nvmlSystemGetDriverVersion", NULL, (char *text, unsigned size))                                   \
-  X(count, "nvmlDeviceGetCount_v2", "nvmlDeviceGetCount", (unsigned *count))                                           \
-  X(by_index, "nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByIndex", (unsigned index, cc_nvml_handle *out))    \
-  X(by_uuid, "nvmlDeviceGetHandleByUUID", NULL, (const char *uuid, cc_nvml_handle *out))                               \
-  X(uuid, "nvmlDeviceGetUUID", NULL, (cc_nvml_handle dev, char *text, unsigned size))                                  \
-  X(name, "nvmlDeviceGetName", NULL, (cc_nvml_handle dev, char *text, unsigned size))                                  \
-  X(brand, "nvmlDeviceGetBrand", NULL, (cc_nvml_handle dev, uint32_t *brand))                                          \
-  X(architecture, "nvmlDeviceGetArchitecture", NULL, (cc_nvml_handle dev, uint32_t *arch))                             \
-  X(pci, "nvmlDeviceGetPciInfo_v3", NULL, (cc_nvml_handle dev, cc_nvml_pci *pci))                                     \
-  X(memory, "nvmlDeviceGetMemoryInfo", NULL, (cc_nvml_handle dev, cc_nvml_memory *memory))                             \
-  X(enforced_limit, "nvmlDeviceGetEnforcedPowerLimit", NULL, (cc_nvml_handle dev, uint32_t *milliwatts))               \
-  X(power_limit, "nvmlDeviceGetPowerManagementLimit", NULL, (cc_nvml_handle dev, uint32_t *milliwatts))                \
-  X(mig_mode, "nvmlDeviceGetMigMode", NULL, (cc_nvml_handle dev, unsigned *current, unsigned *pending))                \
-  X(mig_count, "nvmlDeviceGetMaxMigDeviceCount", NULL, (cc_nvml_handle dev, unsigned *count))                          \
-  X(mig_by_index, "nvmlDeviceGetMigDeviceHandleByIndex", NULL,                                                         \
-    (cc_nvml_handle dev, unsigned index, cc_nvml_handle *out))                                                         \
-  X(energy, "nvmlDeviceGetTotalEnergyConsumption", NULL, (cc_nvml_handle dev, unsigned long long *millijoules))        \
-  X(power, "nvmlDeviceGetPowerUsage", NULL, (cc_nvml_handle dev, uint32_t *milliwatts))                                \
-  X(fields, "nvmlDeviceGetFieldValues", NULL, (cc_nvml_handle dev, int count, cc_nvml_field *fields))                  \
-  X(samples, "nvmlDeviceGetSamples", NULL,                                                                             \
-    (cc_nvml_handle dev, uint32_t sort, unsigned long long last_seen_us, uint32_t *value_type, unsigned *count,        \
-     cc_nvml_sample *samples))                                                                                         \
-  X(utilization, "nvmlDeviceGetUtilizationRates", NULL, (cc_nvml_handle dev, cc_nvml_utilization *rates))
+#define CC_NVML_SYMBOLS(X)                                                                                          \
+  X(init_with_flags, "nvmlInitWithFlags", NULL, (unsigned flags))                                                   \
+  X(init, "nvmlInit_v2", "nvmlInit", (void))                                                                        \
+  X(shutdown, "nvmlShutdown", NULL, (void))                                                                         \
+  X(driver_version, "nvmlSystemGetDriverVersion", NULL, (char *text, unsigned size))                                \
+  X(count, "nvmlDeviceGetCount_v2", "nvmlDeviceGetCount", (unsigned *count))                                        \
+  X(by_index, "nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByIndex", (unsigned index, cc_nvml_handle *out)) \
+  X(by_uuid, "nvmlDeviceGetHandleByUUID", NULL, (const char *uuid, cc_nvml_handle *out))                            \
+  X(uuid, "nvmlDeviceGetUUID", NULL, (cc_nvml_handle dev, char *text, unsigned size))                               \
+  X(name, "nvmlDeviceGetName", NULL, (cc_nvml_handle dev, char *text, unsigned size))                               \
+  X(brand, "nvmlDeviceGetBrand", NULL, (cc_nvml_handle dev, uint32_t *brand))                                       \
+  X(architecture, "nvmlDeviceGetArchitecture", NULL, (cc_nvml_handle dev, uint32_t *arch))                          \
+  X(pci, "nvmlDeviceGetPciInfo_v3", NULL, (cc_nvml_handle dev, cc_nvml_pci * pci))                                  \
+  X(memory, "nvmlDeviceGetMemoryInfo", NULL, (cc_nvml_handle dev, cc_nvml_memory * memory))                         \
+  X(enforced_limit, "nvmlDeviceGetEnforcedPowerLimit", NULL, (cc_nvml_handle dev, uint32_t *milliwatts))            \
+  X(power_limit, "nvmlDeviceGetPowerManagementLimit", NULL, (cc_nvml_handle dev, uint32_t *milliwatts))             \
+  X(mig_mode, "nvmlDeviceGetMigMode", NULL, (cc_nvml_handle dev, unsigned *current, unsigned *pending))             \
+  X(mig_count, "nvmlDeviceGetMaxMigDeviceCount", NULL, (cc_nvml_handle dev, unsigned *count))                       \
+  X(mig_by_index, "nvmlDeviceGetMigDeviceHandleByIndex", NULL,                                                      \
+    (cc_nvml_handle dev, unsigned index, cc_nvml_handle *out))                                                      \
+  X(energy, "nvmlDeviceGetTotalEnergyConsumption", NULL, (cc_nvml_handle dev, unsigned long long *millijoules))     \
+  X(power, "nvmlDeviceGetPowerUsage", NULL, (cc_nvml_handle dev, uint32_t *milliwatts))                             \
+  X(fields, "nvmlDeviceGetFieldValues", NULL, (cc_nvml_handle dev, int count, cc_nvml_field *fields))               \
+  X(samples, "nvmlDeviceGetSamples", NULL,                                                                          \
+    (cc_nvml_handle dev, uint32_t sort, unsigned long long last_seen_us, uint32_t *value_type, unsigned *count,     \
+     cc_nvml_sample *samples))                                                                                      \
+  X(utilization, "nvmlDeviceGetUtilizationRates", NULL, (cc_nvml_handle dev, cc_nvml_utilization * rates))
 
 /* One typed pointer per function; NULL where this driver does not have it. */
 typedef struct cc_nvml_table {

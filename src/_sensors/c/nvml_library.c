@@ -112,10 +112,10 @@ static int load(cc_nvml_library *lib) {
     return fail(lib, 0, strstr(text, "No such file") != NULL ? ENOENT : ELIBBAD, "the library cannot be loaded", text);
   }
 /* ISO C has no conversion from void* to a function; POSIX defines it through the bytes. */
-#define X(member, symbol, older, arguments)                \
-  do {                                                     \
-    void *found = resolve(image, symbol, older);           \
-    memcpy(&lib->nvml.member, &found, sizeof found);       \
+#define X(member, symbol, older, arguments)          \
+  do {                                               \
+    void *found = resolve(image, symbol, older);     \
+    memcpy(&lib->nvml.member, &found, sizeof found); \
   } while (0);
   CC_NVML_SYMBOLS(X)
 #undef X

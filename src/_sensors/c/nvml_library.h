@@ -32,8 +32,8 @@ typedef struct cc_nvml_device {
   char uuid[CC_NVML_TEXT];
   char name[CC_NVML_TEXT];
   char pci_bus_id[CC_NVML_TEXT];
-  int brand;        /* -1 unknown */
-  int architecture; /* -1 unknown */
+  int brand;                   /* -1 unknown */
+  int architecture;            /* -1 unknown */
   uint64_t memory_total_bytes; /* 0 unknown */
   uint32_t limit_mw;           /* enforced power limit; 0 unknown */
   uint32_t scope;
@@ -58,12 +58,12 @@ typedef struct cc_nvml_library {
   void *image;
   cc_nvml_table nvml;
   pthread_mutex_t mutex;
-  pthread_cond_t cond;      /* signalled when a helper ends */
-  int has_helper;           /* guarded by mutex */
-  int64_t calibrate_ns;     /* how long the helper shall calibrate after opening */
+  pthread_cond_t cond;  /* signalled when a helper ends */
+  int has_helper;       /* guarded by mutex */
+  int64_t calibrate_ns; /* how long the helper shall calibrate after opening */
   atomic_int state;
   atomic_int cancel;
-  atomic_int in_flight;     /* callers between enter and leave */
+  atomic_int in_flight; /* callers between enter and leave */
   atomic_int reinit_busy;
   atomic_uint reinits;      /* how often somebody's extra shutdown was repaired */
   atomic_uint generation;   /* changes when all handles become void: open, close, fork */

@@ -5,63 +5,104 @@
 
 int cc_nvml_errno(int code) {
   switch (code) {
-    case NVML_OK: return 0;
-    case NVML_UNINITIALIZED: return -ENXIO;
+    case NVML_OK:
+      return 0;
+    case NVML_UNINITIALIZED:
+      return -ENXIO;
     case NVML_INVALID_ARGUMENT:
-    case NVML_ARGUMENT_VERSION_MISMATCH: return -EINVAL;
+    case NVML_ARGUMENT_VERSION_MISMATCH:
+      return -EINVAL;
     case NVML_NOT_SUPPORTED:
-    case NVML_FUNCTION_NOT_FOUND: return -EOPNOTSUPP;
-    case NVML_NO_PERMISSION: return -EACCES;
+    case NVML_FUNCTION_NOT_FOUND:
+      return -EOPNOTSUPP;
+    case NVML_NO_PERMISSION:
+      return -EACCES;
     case NVML_NOT_FOUND:
-    case NVML_LIBRARY_NOT_FOUND: return -ENOENT;
-    case NVML_INSUFFICIENT_SIZE: return -ENOBUFS;
+    case NVML_LIBRARY_NOT_FOUND:
+      return -ENOENT;
+    case NVML_INSUFFICIENT_SIZE:
+      return -ENOBUFS;
     case NVML_DRIVER_NOT_LOADED:
     case NVML_GPU_IS_LOST:
     case NVML_RESET_REQUIRED:
-    case NVML_GPU_NOT_FOUND: return -ENODEV;
-    case NVML_TIMEOUT: return -ETIMEDOUT;
-    case NVML_VERSION_MISMATCH: return -ELIBBAD;
-    case NVML_IN_USE: return -EBUSY;
-    case NVML_MEMORY: return -ENOMEM;
-    case NVML_NO_DATA: return -ENODATA;
-    default: return -EIO;
+    case NVML_GPU_NOT_FOUND:
+      return -ENODEV;
+    case NVML_TIMEOUT:
+      return -ETIMEDOUT;
+    case NVML_VERSION_MISMATCH:
+      return -ELIBBAD;
+    case NVML_IN_USE:
+      return -EBUSY;
+    case NVML_MEMORY:
+      return -ENOMEM;
+    case NVML_NO_DATA:
+      return -ENODATA;
+    default:
+      return -EIO;
   }
 }
 
 const char *cc_nvml_meaning(int code) {
   switch (code) {
-    case NVML_OK: return "no error";
-    case NVML_UNINITIALIZED: return "somebody in this process shut the library down";
-    case NVML_INVALID_ARGUMENT: return "the library refuses the argument";
-    case NVML_NOT_SUPPORTED: return "the device does not offer this";
-    case NVML_NO_PERMISSION: return "the driver denies access to this user";
-    case NVML_NOT_FOUND: return "nothing was found";
-    case NVML_INSUFFICIENT_SIZE: return "the buffer is too small";
-    case NVML_DRIVER_NOT_LOADED: return "the NVIDIA kernel driver is not loaded";
-    case NVML_TIMEOUT: return "the driver did not answer in time";
-    case NVML_LIBRARY_NOT_FOUND: return "a library that the driver needs is missing";
-    case NVML_FUNCTION_NOT_FOUND: return "this driver is too old to offer this";
-    case NVML_GPU_IS_LOST: return "the GPU has fallen off the bus";
-    case NVML_RESET_REQUIRED: return "the GPU must be reset";
-    case NVML_VERSION_MISMATCH: return "kernel driver and library are of different versions: reboot, or reload the driver";
-    case NVML_IN_USE: return "the device is in use";
-    case NVML_MEMORY: return "the driver is out of memory";
-    case NVML_NO_DATA: return "the driver has no data yet";
-    case NVML_ARGUMENT_VERSION_MISMATCH: return "the library expects another version of the argument";
-    case NVML_GPU_NOT_FOUND: return "no GPU was found";
-    default: return "the driver reports an unknown error";
+    case NVML_OK:
+      return "no error";
+    case NVML_UNINITIALIZED:
+      return "somebody in this process shut the library down";
+    case NVML_INVALID_ARGUMENT:
+      return "the library refuses the argument";
+    case NVML_NOT_SUPPORTED:
+      return "the device does not offer this";
+    case NVML_NO_PERMISSION:
+      return "the driver denies access to this user";
+    case NVML_NOT_FOUND:
+      return "nothing was found";
+    case NVML_INSUFFICIENT_SIZE:
+      return "the buffer is too small";
+    case NVML_DRIVER_NOT_LOADED:
+      return "the NVIDIA kernel driver is not loaded";
+    case NVML_TIMEOUT:
+      return "the driver did not answer in time";
+    case NVML_LIBRARY_NOT_FOUND:
+      return "a library that the driver needs is missing";
+    case NVML_FUNCTION_NOT_FOUND:
+      return "this driver is too old to offer this";
+    case NVML_GPU_IS_LOST:
+      return "the GPU has fallen off the bus";
+    case NVML_RESET_REQUIRED:
+      return "the GPU must be reset";
+    case NVML_VERSION_MISMATCH:
+      return "kernel driver and library are of different versions: reboot, or reload the driver";
+    case NVML_IN_USE:
+      return "the device is in use";
+    case NVML_MEMORY:
+      return "the driver is out of memory";
+    case NVML_NO_DATA:
+      return "the driver has no data yet";
+    case NVML_ARGUMENT_VERSION_MISMATCH:
+      return "the library expects another version of the argument";
+    case NVML_GPU_NOT_FOUND:
+      return "no GPU was found";
+    default:
+      return "the driver reports an unknown error";
   }
 }
 
 uint64_t cc_nvml_whole(const cc_nvml_value *value, uint32_t value_type) {
   switch (value_type) {
-    case NVML_VALUE_DOUBLE: return value->f64 > 0.0 ? (uint64_t)value->f64 : 0;
-    case NVML_VALUE_ULONG: return value->ul;
-    case NVML_VALUE_U64: return value->u64;
-    case NVML_VALUE_I64: return value->i64 > 0 ? (uint64_t)value->i64 : 0;
-    case NVML_VALUE_I32: return value->i32 > 0 ? (uint64_t)value->i32 : 0;
-    case NVML_VALUE_U16: return value->u16;
-    default: return value->u32;
+    case NVML_VALUE_DOUBLE:
+      return value->f64 > 0.0 ? (uint64_t)value->f64 : 0;
+    case NVML_VALUE_ULONG:
+      return value->ul;
+    case NVML_VALUE_U64:
+      return value->u64;
+    case NVML_VALUE_I64:
+      return value->i64 > 0 ? (uint64_t)value->i64 : 0;
+    case NVML_VALUE_I32:
+      return value->i32 > 0 ? (uint64_t)value->i32 : 0;
+    case NVML_VALUE_U16:
+      return value->u16;
+    default:
+      return value->u32;
   }
 }
 
@@ -174,8 +215,7 @@ int cc_nvml_integrate(cc_nvml_integral *sum, int64_t t_ns, uint64_t rate, int64_
   return is_gap;
 }
 
-void cc_nvml_check_add(cc_nvml_check *check, int64_t t_ns, uint64_t energy_mj, uint32_t power_mw,
-                       int64_t max_gap_ns) {
+void cc_nvml_check_add(cc_nvml_check *check, int64_t t_ns, uint64_t energy_mj, uint32_t power_mw, int64_t max_gap_ns) {
   int is_gap = cc_nvml_integrate(&check->power, t_ns, power_mw, max_gap_ns);
   if (is_gap || (check->has_reading && energy_mj < check->last_mj)) {
     /* A hole or a restart voids the comparison: begin a new one, seen by the next reading. */

@@ -49,8 +49,8 @@ const char *cc_nvml_meaning(int code);
 typedef struct cc_nvml_integral {
   int64_t last_ns;
   uint64_t last_rate;
-  uint64_t total;      /* whole units */
-  uint64_t remainder;  /* in 1/per of a unit */
+  uint64_t total;     /* whole units */
+  uint64_t remainder; /* in 1/per of a unit */
   int has_last;
 } cc_nvml_integral;
 

@@ -81,8 +81,7 @@ static void settle(const cc_nvml_table *nvml, cc_nvml_device *dev) {
     /* The energy call has no scope: for a module only the field will do. */
     dev->energy_via = first_way(nvml, dev, 1, (uint32_t)scope, energy_ways, is_module ? 1 : 2, &why);
     dev->power_via = first_way(nvml, dev, 0, (uint32_t)scope, is_module ? module_power_ways : power_ways,
-                               dev->energy_via != CC_VIA_NONE ? 2 : 3,
-                               dev->energy_via != CC_VIA_NONE ? &unused : &why);
+                               dev->energy_via != CC_VIA_NONE ? 2 : 3, dev->energy_via != CC_VIA_NONE ? &unused : &why);
     if (dev->energy_via == CC_VIA_NONE && dev->power_via == CC_VIA_NONE) continue;
     dev->scope = (uint32_t)scope;
     dev->method = dev->energy_via != CC_VIA_NONE ? CC_METHOD_COUNTER : CC_METHOD_INTEGRAL;
@@ -109,8 +108,10 @@ static int is_consumer(int brand, const char *name) {
     case 12: /* Quadro RTX */
     case 13: /* NVIDIA RTX */
     case 15: /* GeForce RTX */
-    case 16: /* Titan RTX */ return 1;
-    default: return 0;
+    case 16: /* Titan RTX */
+      return 1;
+    default:
+      return 0;
   }
 }
 

@@ -126,7 +126,8 @@ static int refetch(cc_nvml_source *src, cc_nvml_meter *m) {
   return NVML_OK;
 }
 
-/* Somebody shut the library down once too often. Starts it again, at most once per half minute that it does not help. */
+/* Somebody shut the library down once too often. Starts it again, at most once per half minute that it does not help.
+ */
 static int repair(cc_nvml_source *src, cc_nvml_meter *m, int64_t t_ns) {
   int code;
   if (t_ns < src->next_reinit_ns) return NVML_UNINITIALIZED;
@@ -235,8 +236,7 @@ static read_metric energy_reader(const cc_nvml_meter *m) {
   return m->device.power_via == CC_VIA_SAMPLES ? read_samples : read_power;
 }
 
-static void read_one(cc_nvml_source *src, cc_nvml_meter *m, cc_nvml_metric *metric, read_metric read,
-                     cc_reading *out) {
+static void read_one(cc_nvml_source *src, cc_nvml_meter *m, cc_nvml_metric *metric, read_metric read, cc_reading *out) {
   uint64_t raw = 0;
   int64_t t_ns;
   int code;

@@ -16,7 +16,7 @@ typedef struct cc_nvml_metric {
   atomic_int last_code; /* of the latest attempt */
   atomic_uint bad_row;  /* failures in a row */
   atomic_ullong dropped;
-  int restart;          /* the next good reading begins a new epoch */
+  int restart; /* the next good reading begins a new epoch */
 } cc_nvml_metric;
 
 typedef struct cc_nvml_meter {

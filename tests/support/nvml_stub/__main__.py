@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -34,10 +36,9 @@ def main(arguments: list[str]) -> int:
         CONFIG_VARIABLE: str(config),
     }
     if not command:
-        for name, value in environment.items():
-            print(f"export {name}={value}")
+        sys.stdout.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
         return 0
-    os.execvpe(command[0], command, {**os.environ, **environment})
+    return subprocess.run(command, env={**os.environ, **environment}, check=False).returncode
 
 
 if __name__ == "__main__":

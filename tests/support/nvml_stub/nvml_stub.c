@@ -53,10 +53,10 @@ typedef struct mig {
 /* One scripted fault. An empty symbol means every function that takes a device. */
 typedef struct rule {
   char symbol[64];
-  int device;   /* -1: any */
-  int field;    /* -1: the call itself; else the entry of this field */
-  int scope;    /* -1: any */
-  int code;     /* 0: no error, only the delay */
+  int device; /* -1: any */
+  int field;  /* -1: the call itself; else the entry of this field */
+  int scope;  /* -1: any */
+  int code;   /* 0: no error, only the delay */
   int64_t delay_ns;
   int64_t after; /* calls that still succeed */
   int64_t count; /* calls that it then hits; -1: all */
@@ -90,9 +90,7 @@ static int64_t real_ns(clockid_t clock) {
 
 static int64_t now_ns(void) { return manual_ns >= 0 ? manual_ns : real_ns(CLOCK_MONOTONIC); }
 
-static int64_t wall_us(int64_t t_ns) {
-  return (t_ns + wall_offset_ns) / 1000 + stamp_shift_us;
-}
+static int64_t wall_us(int64_t t_ns) { return (t_ns + wall_offset_ns) / 1000 + stamp_shift_us; }
 
 /* ---- energy ---- */
 
@@ -197,8 +195,8 @@ static void add_rule_line(const char *text) {
   double delay_ms;
   long long after, count;
   memset(&r, 0, sizeof r);
-  if (rule_count == MAX_RULES || sscanf(text, "%63s %d %d %d %d %lf %lld %lld", r.symbol, &r.device, &r.field,
-                                        &r.scope, &r.code, &delay_ms, &after, &count) != 8) {
+  if (rule_count == MAX_RULES || sscanf(text, "%63s %d %d %d %d %lf %lld %lld", r.symbol, &r.device, &r.field, &r.scope,
+                                        &r.code, &delay_ms, &after, &count) != 8) {
     fprintf(stderr, "nvml stub: bad rule: %s\n", text);
     return;
   }
@@ -348,9 +346,9 @@ static int begin_gpu(const char *symbol, void *handle, gpu **g) {
   return OK;
 }
 
-#define BEGIN_GPU(symbol)                        \
-  gpu *g = NULL;                                 \
-  int code = begin_gpu(symbol, handle, &g);      \
+#define BEGIN_GPU(symbol)                   \
+  gpu *g = NULL;                            \
+  int code = begin_gpu(symbol, handle, &g); \
   if (code != OK) return code
 
 /* ---- the library's own functions ---- */
@@ -378,12 +376,18 @@ EXPORT int nvmlShutdown(void) {
 
 EXPORT const char *nvmlErrorString(int code) {
   switch (code) {
-    case 0: return "Success";
-    case 1: return "Uninitialized";
-    case 2: return "Invalid Argument";
-    case 3: return "Not Supported";
-    case 15: return "GPU is lost";
-    default: return "Stub error";
+    case 0:
+      return "Success";
+    case 1:
+      return "Uninitialized";
+    case 2:
+      return "Invalid Argument";
+    case 3:
+      return "Not Supported";
+    case 15:
+      return "GPU is lost";
+    default:
+      return "Stub error";
   }
 }
 
@@ -533,10 +537,10 @@ static int one_process(gpu *g, unsigned *count, process *list, unsigned pid) {
   return end(OK);
 }
 
-#define PROCESSES(symbol, pid)                                               \
-  EXPORT int symbol(void *handle, unsigned *count, process *list) {          \
-    BEGIN_GPU(#symbol);                                                      \
-    return one_process(g, count, list, pid);                                 \
+#define PROCESSES(symbol, pid)                                      \
+  EXPORT int symbol(void *handle, unsigned *count, process *list) { \
+    BEGIN_GPU(#symbol);                                             \
+    return one_process(g, count, list, pid);                        \
   }
 PROCESSES(nvmlDeviceGetComputeRunningProcesses_v3, 16)
 PROCESSES(nvmlDeviceGetComputeRunningProcesses_v2, 16)
@@ -545,12 +549,12 @@ PROCESSES(nvmlDeviceGetGraphicsRunningProcesses_v2, 8)
 
 /* ---- limits ---- */
 
-#define LIMIT(symbol)                                                                        \
-  EXPORT int symbol(void *handle, unsigned *milliwatts) {                                    \
-    BEGIN_GPU(#symbol);                                                                      \
-    if (g->limit_mw == 0) return end(NOT_SUPPORTED);                                         \
-    *milliwatts = g->limit_mw;                                                               \
-    return end(OK);                                                                          \
+#define LIMIT(symbol)                                     \
+  EXPORT int symbol(void *handle, unsigned *milliwatts) { \
+    BEGIN_GPU(#symbol);                                   \
+    if (g->limit_mw == 0) return end(NOT_SUPPORTED);      \
+    *milliwatts = g->limit_mw;                            \
+    return end(OK);                                       \
   }
 LIMIT(nvmlDeviceGetEnforcedPowerLimit)
 LIMIT(nvmlDeviceGetPowerManagementLimit)
@@ -563,10 +567,10 @@ EXPORT int nvmlDeviceGetPowerManagementLimitConstraints(void *handle, unsigned *
   return end(OK);
 }
 
-#define SETTER(symbol, ...)                          \
-  EXPORT int symbol(void *handle, ##__VA_ARGS__) {   \
-    BEGIN_GPU(#symbol);                              \
-    return end(4);                                   \
+#define SETTER(symbol, ...)                        \
+  EXPORT int symbol(void *handle, ##__VA_ARGS__) { \
+    BEGIN_GPU(#symbol);                            \
+    return end(4);                                 \
   }
 SETTER(nvmlDeviceSetPowerManagementLimit, unsigned milliwatts __attribute__((unused)))
 SETTER(nvmlDeviceSetPersistenceMode, unsigned mode __attribute__((unused)))
@@ -712,12 +716,12 @@ EXPORT int nvmlDeviceGetSamples(void *handle, unsigned sort, unsigned long long 
 
 /* ---- the tests' side ---- */
 
-#define LOCKED(...)                \
-  do {                             \
-    pthread_mutex_lock(&mutex);    \
-    refresh();                     \
-    __VA_ARGS__;                   \
-    pthread_mutex_unlock(&mutex);  \
+#define LOCKED(...)               \
+  do {                            \
+    pthread_mutex_lock(&mutex);   \
+    refresh();                    \
+    __VA_ARGS__;                  \
+    pthread_mutex_unlock(&mutex); \
   } while (0)
 
 EXPORT void stub_set_power(int index, uint64_t milliwatts) { LOCKED(set_power(&gpus[index], milliwatts, now_ns())); }
