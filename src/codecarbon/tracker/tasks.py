@@ -1,0 +1,182 @@
+"""Named stretches of a run: which are open, which are finished, and which were forgotten down to their sums.
+
+A task is two marks on the run's one stream of samples, so tasks nest and overlap without disturbing each other or
+the run.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from codecarbon.model import EmissionsData, TaskEmissionsData
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codecarbon.measure import Mark
+
+KEPT_TASKS = 10_000
+SETTLED_PER_STOP = 2
+
+
+class Task:
+    """One task: open between its two marks, then a finished record.
+
+    Args:
+        task_name: The name it is stored under.
+        wanted_name: The name it was started with, when that one was taken.
+    """
+
+    __slots__ = ("_data", "_evaluate", "_is_settled", "end", "start", "task_name", "wanted_name")
+
+    def __init__(self, task_name: str, wanted_name: str | None = None) -> None:
+        self.task_name = task_name
+        self.wanted_name = wanted_name or task_name
+        self.start: Mark | None = None
+        self.end: Mark | None = None
+        self._data: EmissionsData | None = None
+        self._is_settled = False
+        self._evaluate: Callable[[Task], tuple[EmissionsData, bool]] | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the task was started and not yet stopped."""
+        return self.start is not None and self.end is None
+
+    @property
+    def emissions_data(self) -> EmissionsData | None:
+        """What the task used, settled as far as the samples allow; None while it is open."""
+        if self.end is not None and not self._is_settled and self._evaluate is not None:
+            self._data, self._is_settled = self._evaluate(self)
+        return self._data
+
+    def finish(self, end: Mark, evaluate: Callable[[Task], tuple[EmissionsData, bool]]) -> None:
+        """Set the end; what was used is worked out when somebody asks.
+
+        Args:
+            end: The end.
+            evaluate: Gives the record, and whether it can no longer change.
+        """
+        self._evaluate = evaluate
+        self.end = end
+
+    def out(self) -> TaskEmissionsData | None:
+        """The task as a row of the task file; None while it is open."""
+        data = self.emissions_data
+        return None if data is None else TaskEmissionsData.from_emissions_data(self.task_name, data)
+
+    def __repr__(self) -> str:
+        state = "active" if self.is_active else "finished" if self.end is not None else "new"
+        return f"Task({self.task_name!r}, {state})"
+
+
+@dataclass(slots=True)
+class TaskTotals:
+    """Sums over finished tasks of one name that are no longer kept one by one.
+
+    Attributes:
+        count: How many.
+        duration_s: Their summed duration.
+        energy_kwh: Their summed energy after PUE.
+        emissions_kg: Their summed emissions.
+    """
+
+    count: int = 0
+    duration_s: float = 0.0
+    energy_kwh: float = 0.0
+    emissions_kg: float = 0.0
+
+    def add(self, data: EmissionsData) -> None:
+        """Add one finished task."""
+        self.count += 1
+        self.duration_s += data.duration
+        self.energy_kwh += data.energy_consumed
+        self.emissions_kg += data.emissions
+
+
+class TaskTable:
+    """All tasks of a run; the caller holds the tracker's lock.
+
+    Args:
+        kept: Finished tasks to keep one by one.
+    """
+
+    def __init__(self, kept: int = KEPT_TASKS) -> None:
+        self.by_name: dict[str, Task] = {}
+        self.active: dict[str, Task] = {}
+        self.totals: dict[str, TaskTotals] = {}
+        self._kept = kept
+        self._finished: deque[Task] = deque()
+        self._unsettled: deque[Task] = deque()
+        self._shared_names: set[str] = set()
+
+    def open(self, name: str | None) -> Task:
+        """Add a task; a name that is taken gets a suffix, and the task still answers to the name as given."""
+        if not name:
+            task = Task(str(uuid4()))
+        elif name in self.by_name:
+            task = Task(f"{name}_{uuid4()}", name)
+            self._shared_names.add(name)
+        else:
+            task = Task(name)
+        self.by_name[task.task_name] = self.active[task.task_name] = task
+        return task
+
+    def find_active(self, name: str | None) -> Task | None:
+        """Find the newest open task, or the newest open one that was started with a name."""
+        if not name:
+            return next(reversed(self.active.values()), None)
+        if name in self._shared_names:
+            return next((task for task in reversed(self.active.values()) if task.wanted_name == name), None)
+        return self.active.get(name)
+
+    def find_finished(self, name: str) -> Task | None:
+        """Find the newest finished task that was started with a name, or is stored under it."""
+        if name in self._shared_names:
+            return next((task for task in reversed(self._finished) if task.wanted_name == name), None)
+        task = self.by_name.get(name)
+        return None if task is None or task.is_active else task
+
+    def close(self, task: Task) -> None:
+        """Move a task whose end is set to the finished ones, and forget the oldest of those when there are too many."""
+        del self.active[task.task_name]
+        self._finished.append(task)
+        self._unsettled.append(task)
+        if len(self._finished) > self._kept:
+            self._forget(self._finished.popleft())
+
+    def settle(self, settle: Callable[[Mark], bool], limit: int = SETTLED_PER_STOP) -> None:
+        """Pin the marks of the oldest finished tasks, so that no backlog grows however many tasks there are.
+
+        Args:
+            settle: Pins a mark; False when a later sample is still needed.
+            limit: Most tasks to look at.
+        """
+        queue = self._unsettled
+        for _ in range(min(limit, len(queue))):
+            task = queue[0]
+            if task.start is None or task.end is None:
+                queue.popleft()
+                continue
+            if not (settle(task.end) and settle(task.start)):
+                return
+            queue.popleft()
+
+    @property
+    def unsettled_count(self) -> int:
+        """How many finished tasks still wait for a later sample, or to be looked at."""
+        return len(self._unsettled)
+
+    @property
+    def finished(self) -> list[Task]:
+        """The finished tasks that are kept, in the order in which they were started."""
+        return [task for task in self.by_name.values() if task.end is not None]
+
+    def _forget(self, task: Task) -> None:
+        del self.by_name[task.task_name]
+        data = task.emissions_data
+        if data is not None:
+            self.totals.setdefault(task.wanted_name, TaskTotals()).add(data)

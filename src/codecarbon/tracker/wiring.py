@@ -1,0 +1,95 @@
+"""From settings to the parts of a tracker: what to measure, where it is, and what that costs."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from codecarbon._version import __version__
+from codecarbon.intensity import GivenPlace, find_place, place_problems
+from codecarbon.model import Roots
+from codecarbon.tracker.pricing import Pricer
+from codecarbon.tracker.rows import gpu_label
+
+if TYPE_CHECKING:
+    from codecarbon.config import Settings
+    from codecarbon.measure import Session
+    from codecarbon.model import Location
+
+logger = logging.getLogger("codecarbon")
+_PLACE = ("country_iso_code", "region", "cloud_provider", "cloud_region", "country_2letter_iso_code")
+
+
+def open_session(settings: Settings) -> Session:
+    """A session that measures what a tracker with these settings wants."""
+    from codecarbon.measure import MeasureRequest, Session
+
+    request = MeasureRequest(
+        roots=Roots(settings.sysfs_root, settings.procfs_root, settings.dev_root, settings.nvml_library),
+        tracking_mode=settings.tracking_mode,
+        sampling_hz=None if isinstance(settings.sampling_hz, str) else settings.sampling_hz,
+        force_cpu_power_w=settings.force_cpu_power,
+        force_ram_power_w=settings.force_ram_power,
+        force_mode_cpu_load=settings.force_mode_cpu_load,
+        rapl_include_dram=settings.rapl_include_dram,
+        rapl_prefer_psys=settings.rapl_prefer_psys,
+        gpu_ids=settings.gpu_ids,
+    )
+    return Session(request)
+
+
+def make_pricer(settings: Settings, *, offline: bool) -> Pricer:
+    """Find the place and its intensity, and say what is odd about them.
+
+    Args:
+        settings: The settings.
+        offline: Whether the user must name the place; then nothing is guessed.
+    """
+    named = {name: getattr(settings, name) for name in _PLACE}
+    given = GivenPlace(**named, origins={name: settings.origin(name) for name in _PLACE})
+    for problem in place_problems(given):
+        logger.error("%s", problem)
+    location = find_place(given, sysfs=settings.sysfs_root, may_guess=not offline)
+    forced = settings.force_carbon_intensity_g_co2e_kwh
+    pricer = Pricer(location, force_g_per_kwh=forced, pue_ratio=settings.pue, wue_l_per_kwh=settings.wue)
+    if forced is None:
+        _tell_place(location, pricer)
+    return pricer
+
+
+def _tell_place(location: Location, pricer: Pricer) -> None:
+    intensity = pricer.intensity
+    if location.is_guess:
+        logger.info("Place %s was %s; give country_iso_code to be sure", location.label, location.origin)
+    if intensity.note:
+        logger.warning("Carbon intensity %g g/kWh: %s", intensity.intensity_g_per_kwh, intensity.note)
+
+
+def conf_of(settings: Settings) -> dict[str, Any]:
+    """The dictionary that users know as ``tracker._conf``."""
+    return {**settings.as_dict(), "codecarbon_version": __version__}
+
+
+def hardware_conf(session: Session, location: Location) -> dict[str, Any]:
+    """What ``tracker._conf`` holds beside the settings once the machine is known."""
+    facts, gpus = session.facts, session.gpus
+    conf: dict[str, Any] = {
+        "os": facts.os,
+        "python_version": facts.python_version,
+        "cpu_count": facts.cpu_count,
+        "cpu_physical_count": facts.cpu_physical_count,
+        "cpu_model": facts.cpu_model,
+        "gpu_count": len(gpus),
+        "gpu_model": gpu_label(gpus),
+        "ram_total_size": facts.ram_total_gib,
+        "hardware": [
+            f"{finding.name} ({finding.interface})"
+            for finding in session.findings()
+            if finding.state in ("live", "dormant", "model")
+        ],
+    }
+    if location.cloud_provider:
+        conf.update(region=location.cloud_region, provider=location.cloud_provider)
+    elif location.longitude_deg is not None and location.latitude_deg is not None:
+        conf.update(longitude=location.longitude_deg, latitude=location.latitude_deg)
+    return conf
