@@ -6,14 +6,34 @@ from codecarbon._sensors.msr import MsrSource, read_msr
 from codecarbon._sensors.perf import PerfSource, probe_event
 from codecarbon._sensors.powercap import PowercapSource
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codecarbon._sensors._testing import Fault, ScriptedOps, SimChannel, SimSource, VirtualOps
+
 __all__ = [
     "Channel",
+    "Fault",
     "LoadSource",
     "MsrSource",
     "Ops",
     "PerfSource",
     "PowercapSource",
+    "ScriptedOps",
+    "SimChannel",
+    "SimSource",
     "Source",
+    "VirtualOps",
     "probe_event",
     "read_msr",
 ]
+
+_TESTING = frozenset({"Fault", "ScriptedOps", "SimChannel", "SimSource", "VirtualOps"})
+
+
+def __getattr__(name: str) -> object:
+    """Load what only tests need when it is first asked for."""
+    if name in _TESTING:
+        from codecarbon._sensors import _testing
+
+        return getattr(_testing, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,10 +1,8 @@
-from typing import final
+from typing_extensions import Self, disjoint_base
 
-from typing_extensions import disjoint_base
-
-@final
+@disjoint_base
 class Ops:
-    def __new__(cls) -> Ops: ...
+    def __new__(cls) -> Self: ...
 
 @disjoint_base
 class Channel:
