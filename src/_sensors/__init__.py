@@ -3,6 +3,7 @@
 from codecarbon._sensors.channel import Channel, Ops, Source
 from codecarbon._sensors.load import LoadSource
 from codecarbon._sensors.msr import MsrSource, read_msr
+from codecarbon._sensors.nvml import NvmlDevice, NvmlLibrary, NvmlSource
 from codecarbon._sensors.perf import PerfSource, probe_event
 from codecarbon._sensors.powercap import PowercapSource
 
@@ -15,6 +16,9 @@ __all__ = [
     "Fault",
     "LoadSource",
     "MsrSource",
+    "NvmlDevice",
+    "NvmlLibrary",
+    "NvmlSource",
     "Ops",
     "PerfSource",
     "PowercapSource",
