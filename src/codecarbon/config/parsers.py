@@ -199,8 +199,8 @@ def handler_list(value: object) -> tuple[object, ...]:
     for entry in value:
         if isinstance(entry, type):
             raise ValueError("output handler objects, not their classes")
-        if not any(callable(getattr(entry, name, None)) for name in ("out", "live_out", "task_out")):
-            raise ValueError("a list of output handlers, objects with a method out, live_out or task_out")
+        if not any(callable(getattr(entry, name, None)) for name in ("out", "live_out", "task_out", "exit")):
+            raise ValueError("a list of output handlers, objects with a method out, live_out, task_out or exit")
     return tuple(value)
 
 

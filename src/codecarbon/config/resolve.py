@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from logging import ERROR, INFO, WARNING
+from logging import INFO, WARNING
 from typing import TYPE_CHECKING
 
 from codecarbon.config import parsers
@@ -61,7 +61,7 @@ def resolve(
     notices += _keyword_notices(given)
     notices += _feature_notices(values, origins, offline=offline)
     ordered = {row.name: origins[row.name] for row in SETTINGS if row.name in origins}
-    return Settings(**values, origins=ordered, notices=tuple(notices))  # type: ignore[arg-type]
+    return Settings.of(values, ordered, tuple(notices))
 
 
 def merge_arguments(args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
@@ -209,7 +209,4 @@ def _feature_notices(values: dict[str, object], origins: dict[str, str], *, offl
         if isinstance(method, OutputMethod) and method in UNBUILT_METHODS:
             text = f"output method {method.value} is not in this version: {UNBUILT_METHODS[method]}"
             notices.append(Notice(f"unbuilt method {method.value}", text, WARNING))
-    if values["cloud_provider"] and not values["cloud_region"]:
-        text = "cloud_provider is set without cloud_region: the place of the cloud is unknown, the country is used"
-        notices.append(Notice("cloud_provider", text, ERROR))
     return notices

@@ -10,11 +10,14 @@ To add an option, add a field.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from codecarbon.config import parsers
 from codecarbon.config.methods import OutputMethod
 from codecarbon.config.values import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Kind = Literal["text", "path", "number", "integer", "boolean", "choice", "list", "object", "secret"]
 ENV_PREFIX = "CODECARBON_"
@@ -89,7 +92,8 @@ _OWN = {"is_positional": False}
 _OFFLINE = {"is_positional": False, "is_offline": True, "is_nullable": True}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+# Without a generated __init__, which alone would take as long to make as the rest of this module.
+@dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
 class Settings:
     """The settings of one tracker, typed and complete; made by ``resolve``.
 
@@ -324,6 +328,16 @@ class Settings:
 
     origins: dict[str, str] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
+
+    @classmethod
+    def of(cls, values: Mapping[str, object], origins: dict[str, str], notices: tuple[Notice, ...]) -> Settings:
+        """Make the record of one value per row, already parsed."""
+        settings = cls.__new__(cls)
+        for row in SETTINGS:
+            object.__setattr__(settings, row.name, values[row.name])
+        object.__setattr__(settings, "origins", origins)
+        object.__setattr__(settings, "notices", notices)
+        return settings
 
     def origin(self, name: str) -> str:
         """Say where a setting's value came from: ``constructor``, a variable, a file's path or ``default``.

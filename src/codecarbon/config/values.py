@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 
 class Unset:
     """Stands for an argument that was not given, which is not the same as ``None``.
@@ -54,14 +52,16 @@ class Secret:
         return hash(self._text)
 
 
-@dataclass(frozen=True, slots=True)
 class Noted:
     """A parsed value about which the user should be told something.
 
-    Attributes:
+    Args:
         value: The value to use.
-        remark: What was odd about the text it came from.
+        remark: What was odd about what it came from.
     """
 
-    value: object
-    remark: str
+    __slots__ = ("remark", "value")
+
+    def __init__(self, value: object, remark: str) -> None:
+        self.value = value
+        self.remark = remark

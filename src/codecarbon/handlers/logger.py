@@ -50,4 +50,6 @@ def as_output(target: Any) -> BaseOutput:
     """Make an output of a logger; an output is returned as it is."""
     if callable(getattr(target, "out", None)):
         return target  # type: ignore[no-any-return]
+    if callable(getattr(target, "log_struct", None)):
+        return GoogleCloudLoggerOutput(target)
     return LoggerOutput(target)
