@@ -12,6 +12,8 @@ G_PER_KG = 1000.0
 KG_PER_LB = 0.45359237
 BYTES_PER_GIB = 1024**3
 SECONDS_PER_HOUR = 3600.0
+W_PER_KW = 1000.0
+MW_PER_W = 1000.0
 
 
 def j_from_uj(energy_uj: float) -> float:
@@ -52,3 +54,28 @@ def kg_from_g(mass_g: float) -> float:
 def gib_from_bytes(size_bytes: float) -> float:
     """Convert bytes to gibibytes."""
     return size_bytes / BYTES_PER_GIB
+
+
+def j_from_mj(energy_mj: float) -> float:
+    """Convert millijoules to joules."""
+    return energy_mj / MJ_PER_J
+
+
+def kw_from_w(power_w: float) -> float:
+    """Convert watts to kilowatts."""
+    return power_w / W_PER_KW
+
+
+def w_from_kw(power_kw: float) -> float:
+    """Convert kilowatts to watts."""
+    return power_kw * W_PER_KW
+
+
+def w_from_mw(power_mw: float) -> float:
+    """Convert milliwatts to watts."""
+    return power_mw / MW_PER_W
+
+
+def h_from_s(duration_s: float) -> float:
+    """Convert seconds to hours."""
+    return duration_s / SECONDS_PER_HOUR
