@@ -19,8 +19,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pycountry
-
 KG_PER_LB = 0.45359237  # exact; grams per kWh = pounds per MWh times this
 # kg CO2 per kWh of electricity from the fuel, of https://github.com/responsibleproblemsolving/energy-usage.
 CANADA_FUELS = {"coal": 0.995725971, "petroleum": 0.8166885263, "naturalGas": 0.7438415916}
@@ -102,18 +100,21 @@ def mix_g_per_kwh(row: dict[str, Any], factors: dict[str, float]) -> float | Non
     total = sum(parts.values())
     if not total or abs(total - row["total_TWh"]) > MIX_ROUNDING_TWH * len(parts):
         return None
-    return sum(factors[name] * twh for name, twh in parts.items()) / total
+    return float(sum(factors[name] * twh for name, twh in parts.items()) / total)
 
 
 def build_countries(folder: Path, factors: dict[str, float]) -> tuple[Table, Table]:
     """All ISO countries, with their figure where there is one; and the generation behind it."""
+    import pycountry
+
     table = load(folder / "global_energy_mix.json")
     iso = {country.alpha_3: country for country in pycountry.countries}
     unknown = set(table) - set(iso)
     if unknown:
         raise SystemExit(f"not ISO 3166-1 alpha-3: {sorted(unknown)}")
     columns = [name for name in next(iter(table.values())) if name.endswith(("_TWh", "_Wh"))]
-    countries, generation = [], []
+    countries: list[Row] = []
+    generation: list[Row] = []
     for code, country in sorted(iso.items()):
         row = table.get(code)
         if row is None:
@@ -133,13 +134,15 @@ def build_countries(folder: Path, factors: dict[str, float]) -> tuple[Table, Tab
 
 def build_regions(folder: Path) -> tuple[Table, Table]:
     """US states, Canadian provinces and Nordic bidding zones; and the provinces' generation."""
+    import pycountry
+
     rows: list[Row] = []
     for name, state in load(folder / "2016" / "usa_emissions.json").items():
         if name not in ("usa", "_unit"):
             g_per_kwh = number(state["emissions"] * KG_PER_LB)
             published = number(state["emissions"])
             rows.append((f"USA/{name}", f"USA/{state['regionCode'].lower()}", g_per_kwh, "2016", "egrid", published))
-    codes = {s.name.lower(): s.code[3:].lower() for s in pycountry.subdivisions.get(country_code="CA")}
+    codes = {s.name.lower(): s.code[3:].lower() for s in pycountry.subdivisions if s.country_code == "CA"}
     mixes: list[Row] = []
     provinces = load(folder / "2023" / "canada_energy_mix.json")
     shares = sorted(next(iter(provinces.values())))
