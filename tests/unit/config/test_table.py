@@ -16,13 +16,13 @@ from codecarbon.config import (
     merge_arguments,
 )
 
-VERSION_3_ORDER = (
+VERSION_3_ORDER = (  # noqa: SIM905 (one name per line would hide the order)
     "project_name measure_power_secs api_call_interval api_endpoint api_key output_dir output_file output_methods "
     "save_to_file save_to_api save_to_logger logging_logger save_to_prometheus save_to_logfire prometheus_url "
     "output_handlers gpu_ids emissions_endpoint experiment_id experiment_name electricitymaps_api_token "
     "co2_signal_api_token tracking_mode log_level on_csv_write logger_preamble force_cpu_power force_ram_power pue wue "
     "force_carbon_intensity_g_co2e_kwh force_mode_cpu_load allow_multiple_runs rapl_include_dram rapl_prefer_psys"
-).split()  # noqa: SIM905 (one name per line would hide the order)
+).split()
 PLACES = ["country_iso_code", "region", "cloud_provider", "cloud_region", "country_2letter_iso_code"]
 
 
