@@ -1,0 +1,47 @@
+"""What `codecarbon monitor` adds to the shortest command there is."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+from benchmarks.conftest import Report
+from benchmarks.process import alternate, median_wall_ms
+
+EMPTY_APP = """
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def main() -> None:
+    pass
+
+
+app()
+"""
+
+
+def test_monitor_starts_like_an_empty_typer_app(report: Report, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.py"
+    empty.write_text(EMPTY_APP, encoding="utf-8")
+    command = [str(Path(sys.executable).parent / "codecarbon"), "monitor", "--offline", "--country-iso-code", "FRA"]
+    rounds = 2 if report.smoke else 21
+    runs = alternate(
+        {
+            "empty": [sys.executable, str(empty)],
+            "ours": [*command, "--output-dir", str(tmp_path), "--", "true"],
+        },
+        rounds=rounds,
+    )
+    with (tmp_path / "emissions.csv").open(newline="", encoding="utf-8") as handle:
+        assert [len(row) for row in csv.reader(handle)] == [38] * (rounds + 2)
+    report.judge(
+        "cli",
+        median_wall_ms(runs["ours"]),
+        baseline=median_wall_ms(runs["empty"]),
+        baseline_name="empty Typer app",
+        baseline_unit="ms",
+    )
