@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import pytest
+
 from codecarbon.config import forget_warnings
 from codecarbon.tracker import OfflineEmissionsTracker
 from tests.support.fake_session import FakeSession, RecordingHandler
