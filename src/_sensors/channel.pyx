@@ -2,6 +2,8 @@
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 
+from os import strerror
+
 cdef extern from "ops_libc.h" nogil:
     cc_ops *cc_ops_libc()
 
@@ -91,6 +93,23 @@ cdef class Source:
             return [(out[i].raw if out[i].status == 0 else 0, out[i].status) for i in range(n)]
         finally:
             PyMem_Free(out)
+
+    def reopen(self) -> None:
+        """Try to open again what went away; the sampler does the same, at most every five seconds.
+
+        Raises:
+            OSError: Something is still away.
+            ValueError: The source is closed.
+        """
+        cdef int status
+        if self.read_fn == NULL:
+            raise ValueError("reopening of a closed source")
+        if self.reopen_fn == NULL:
+            return
+        with nogil:
+            status = self.reopen_fn(self.ctx)
+        if status != 0:
+            raise OSError(-status, strerror(-status))
 
     def close(self) -> None:
         """Release what the source holds; later reads raise ValueError. Closing twice is harmless."""
