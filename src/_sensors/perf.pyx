@@ -49,8 +49,10 @@ def probe_event(pmu_type: int, cpu: int, config: int, *, Ops ops=None) -> int:
 cdef class PerfSource(Source):
     """Events of one PMU on one processor, read as a group.
 
-    A reading is the event's count since it was opened; the channel's unit comes from the event's ``scale``. The
-    descriptors are close-on-exec; a forked child inherits them, where they do no harm.
+    A reading is the event's count since it was opened; the channel's unit comes from the event's ``scale``. While the
+    group does not run, as when its processor goes offline, every reading fails (``-ENODATA``); a member that the kernel
+    accepts and never runs beside the others fails likewise, by itself. A failed group (0 bytes read) is ``-ENODEV``.
+    The descriptors are close-on-exec; a forked child inherits them, where they do no harm.
 
     Args:
         pmu_type: The PMU's ``type``.

@@ -23,7 +23,7 @@ typedef struct cc_perf_group {
   uint64_t enabled_ns;
   uint64_t running_ns;
   uint64_t configs[CC_MAX_CHANNELS];
-  uint64_t ids[CC_MAX_CHANNELS];
+  uint64_t ids[CC_MAX_CHANNELS]; /* 0 for a member that the kernel took and does not run */
   int fds[CC_MAX_CHANNELS];
   uint64_t words[CC_PERF_WORDS]; /* nr, time enabled, time running, then (value, id) per event */
 } cc_perf_group;
@@ -66,7 +66,8 @@ static inline int cc_perf_open_all(cc_perf_group *g, int *fds, uint64_t *ids, in
       cc_perf_close(g->ops, fds, i + 1);
       return got < 0 ? (int)got : -EIO;
     }
-    ids[i] = own[3];
+    /* The group's times are the leader's: a member that does not run beside it would count 0 for ever, unseen. */
+    ids[i] = own[1] > 0 && own[2] == 0 ? 0 : own[3];
   }
   /* The kernel lists the leader first; that read also proves that the group can be read at all. */
   *refused = 0;
@@ -116,7 +117,7 @@ static inline void cc_perf_read(void *state, cc_reading *out) {
     out[i].raw = 0;
     out[i].flags = 0;
     out[i].status = status ? status : -ENODATA;
-    for (k = 0; status == 0 && k < g->n; k++) {
+    for (k = 0; status == 0 && g->ids[i] != 0 && k < g->n; k++) {
       /* Almost always at once: entries come in the order of opening. */
       int at = CC_PERF_HEAD + 2 * ((i + k) % g->n);
       if (g->words[at + 1] != g->ids[i]) continue;
