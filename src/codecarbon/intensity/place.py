@@ -80,10 +80,7 @@ def place_problems(given: GivenPlace) -> tuple[str, ...]:
     """Say what is wrong with a given place, one sentence each; what to log before pricing with something else."""
     problems = []
     if given.country_iso_code:
-        try:
-            check_country(given.country_iso_code)
-        except LocationError as error:
-            problems.append(str(error))
+        problems += _country_problems(given.country_iso_code)
     if given.cloud_provider and not given.cloud_region:
         problems.append(f"cloud_provider={given.cloud_provider!r} needs cloud_region as well: it is not used")
     if given.cloud_region and not given.cloud_provider:
@@ -96,6 +93,17 @@ def place_problems(given: GivenPlace) -> tuple[str, ...]:
         elif cloud.intensity is None:
             problems.append(f"no figure is published for the cloud region {label}: the country's figure is used")
     return tuple(problems)
+
+
+def _country_problems(code: str) -> list[str]:
+    try:
+        check_country(code)
+    except LocationError as error:
+        country = data.find_country(code)
+        if country is None:
+            return [str(error)]
+        return [f"country_iso_code={code!r} has two letters: it is taken for {country.iso3} ({country.name})"]
+    return []
 
 
 def _given_cloud(given: GivenPlace) -> Location:
@@ -143,7 +151,7 @@ def _at(
 ) -> Location:
     country = data.find_country(iso3) if iso3 else None
     return Location(
-        country_iso_code=iso3,
+        country_iso_code=country.iso3 if country else iso3,
         country_name=country.name if country else None,
         region=region,
         cloud_provider=cloud[0],

@@ -26,6 +26,13 @@ def test_two_letters_are_enough_for_a_country():
     assert (place.country_iso_code, place.country_name) == ("USA", "United States")
 
 
+def test_two_letters_in_the_place_of_three_are_taken_for_the_country_and_named():
+    given = GivenPlace(country_iso_code="fr")
+    place = find_place(given, environ=EVERYTHING_ELSE)
+    assert (place.country_iso_code, place.country_2letter_iso_code) == ("FRA", "FR")
+    assert place_problems(given) == ("country_iso_code='fr' has two letters: it is taken for FRA (France)",)
+
+
 def test_unknown_country_keeps_its_code_and_has_no_name():
     place = find_place(GivenPlace("XYZ"), environ=EVERYTHING_ELSE)
     assert (place.country_iso_code, place.country_name, place.is_guess) == ("XYZ", None, False)
