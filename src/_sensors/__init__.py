@@ -6,13 +6,16 @@ from codecarbon._sensors.msr import MsrSource, read_msr
 from codecarbon._sensors.nvml import NvmlDevice, NvmlLibrary, NvmlSource
 from codecarbon._sensors.perf import PerfSource, probe_event
 from codecarbon._sensors.powercap import PowercapSource
+from codecarbon._sensors.sampler import FLAGS, ChannelState, Reading, Sampler, flag_names, stop_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codecarbon._sensors._testing import Fault, ScriptedOps, SimChannel, SimSource, VirtualOps
 
 __all__ = [
+    "FLAGS",
     "Channel",
+    "ChannelState",
     "Fault",
     "LoadSource",
     "MsrSource",
@@ -22,13 +25,17 @@ __all__ = [
     "Ops",
     "PerfSource",
     "PowercapSource",
+    "Reading",
+    "Sampler",
     "ScriptedOps",
     "SimChannel",
     "SimSource",
     "Source",
     "VirtualOps",
+    "flag_names",
     "probe_event",
     "read_msr",
+    "stop_all",
 ]
 
 _TESTING = frozenset({"Fault", "ScriptedOps", "SimChannel", "SimSource", "VirtualOps"})

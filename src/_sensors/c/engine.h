@@ -1,0 +1,452 @@
+/* One sampling thread: reads its sources on an absolute time grid and writes one record per tick.
+ *
+ * The thread never touches Python: no interpreter lock, no allocation, no logging. It can therefore neither be held up
+ * by the program that it measures, nor keep that program from ending. */
+#ifndef CODECARBON_ENGINE_H
+#define CODECARBON_ENGINE_H
+
+#include "counter.h"
+#include "ops.h"
+#include "ring.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+enum { CC_ENGINE_NEW, CC_ENGINE_RUNNING, CC_ENGINE_STOPPED, CC_ENGINE_INHERITED, CC_ENGINE_LEAKED };
+
+/* Words of a record; then four for each channel. */
+enum { CC_W_TIME, CC_W_HALF_FLAGS, CC_W_TICKS, CC_W_MISSED, CC_W_GAP, CC_W_CPU, CC_W_CHANNELS };
+enum { CC_C_COUNT, CC_C_LOST, CC_C_AGE_BACK, CC_C_FAULTS, CC_C_WORDS };
+
+#define CC_PROBE_NS ((int64_t)200000000)  /* fast rate after the start, so that a live counter shows at once */
+#define CC_LINGER_NS ((int64_t)2000000000) /* fast rate after the last window closed */
+#define CC_SECOND_NS ((int64_t)1000000000)
+#define CC_SUSPEND_NS ((int64_t)1000000)
+#define CC_STACK_BYTES (256 * 1024)
+enum { CC_CPU_TICKS = 64 };
+
+typedef struct cc_slot {
+  cc_read_fn read;
+  cc_reopen_fn reopen;
+  void *ctx;
+  int first, n;
+} cc_slot;
+
+/* What other threads may know of a channel at any time. */
+typedef struct cc_state {
+  cc_atomic_i64 first_ns, edge_ns, period_ns, max_period_ns;
+  cc_atomic_u64 count, errors;
+  cc_atomic_u32 errors_in_row;
+  cc_atomic_int last_errno, is_gone;
+} cc_state;
+
+typedef struct cc_engine {
+  cc_ops *ops;
+  cc_slot *slots;
+  int n_slots, n_channels;
+  cc_counter *counters;
+  cc_state *states;
+  cc_reading *now, *again;
+  uint64_t *record;
+  cc_ring fine, coarse;
+  int has_coarse;
+  int64_t slow_read_ns; /* a longer bracket is flagged and read once more; 0 for sources that are slow by nature */
+  cc_atomic_i64 idle_ns, fast_ns, linger_until_ns, first_ns;
+  cc_atomic_int holds, is_fast;
+  cc_atomic_u32 word, done; /* requests for a tick, and the newest one that a finished tick has served */
+  cc_atomic_int stop_flag, state;
+  /* Only the sampling thread below this line. */
+  int64_t start_ns, previous_b_ns, previous_a_ns, coarse_ns, offset_ns, offset_check_ns, gap_ns;
+  uint64_t ticks, missed;
+  int64_t cpu_ns;
+  int interval_is_fast;
+  /* Control. */
+  pthread_t thread;
+  char name[16];
+  struct cc_engine *next, *prev;
+} cc_engine;
+
+/* --- one tick ------------------------------------------------------------------------------------------------------ */
+
+static inline void cc_read_slot(const cc_slot *slot, cc_reading *out) {
+  int i;
+  for (i = 0; i < slot->n; i++) out[slot->first + i].status = out[slot->first + i].flags = 0;
+  slot->read(slot->ctx, out + slot->first);
+}
+
+static inline void cc_read_all(cc_engine *e, cc_reading *out) {
+  int s;
+  for (s = 0; s < e->n_slots; s++) cc_read_slot(&e->slots[s], out);
+}
+
+static inline int64_t cc_now(cc_engine *e) { return e->ops->clock_ns(e->ops->ctx, CC_CLOCK_MONOTONIC); }
+
+/* Opens what went away again, at most every five seconds. */
+static void cc_retry(cc_engine *e, int64_t now_ns) {
+  int s, i;
+  for (s = 0; s < e->n_slots; s++) {
+    cc_slot *slot = &e->slots[s];
+    int is_gone = 0;
+    for (i = slot->first; i < slot->first + slot->n; i++) {
+      if (e->counters[i].is_gone && now_ns >= e->counters[i].retry_ns) {
+        e->counters[i].retry_ns = now_ns + CC_RETRY_NS;
+        is_gone = 1;
+      }
+    }
+    if (is_gone && slot->reopen) slot->reopen(slot->ctx);
+  }
+}
+
+/* A reading that cannot be true is read twice more. Only two answers that agree with it make it believable. */
+static uint32_t cc_second_look(cc_engine *e, cc_slot *slot, int channel, int64_t a_ns) {
+  cc_counter *c = &e->counters[channel];
+  cc_reading suspect = e->now[channel];
+  int look;
+  for (look = 0; look < 2; look++) {
+    cc_reading *r = &e->again[channel];
+    uint32_t flags;
+    cc_read_slot(slot, e->again);
+    if (r->status != 0) return CC_GAP | CC_ERR;
+    if (r->raw < suspect.raw || (double)(r->raw - suspect.raw) > cc_cap_counts(&c->spec, CC_SECOND_NS) + 1) {
+      int64_t b_ns = cc_now(e);
+      flags = cc_counter_update(c, r, a_ns, b_ns, 0);
+      /* The second reading is sane: the first was a glitch, and nothing is lost. */
+      return flags & CC_HOLD ? CC_GAP : flags | CC_GAP;
+    }
+    suspect = *r;
+  }
+  return cc_counter_update(c, &suspect, a_ns, cc_now(e), 1) | CC_GAP;
+}
+
+static uint32_t cc_take_channel(cc_engine *e, cc_slot *slot, int channel, int64_t a_ns, int64_t b_ns) {
+  cc_counter *c = &e->counters[channel];
+  int64_t before_hi_ns = c->edge_hi_ns, good_ns = c->read_b_ns;
+  int had_moved = c->has_moved;
+  uint32_t flags = cc_counter_update(c, &e->now[channel], a_ns, b_ns, 0);
+  if (flags == CC_HOLD) flags = cc_second_look(e, slot, channel, a_ns);
+  if (flags & CC_ERR) {
+    if (!c->is_gone && c->errors_in_row >= CC_GONE_AFTER) {
+      c->is_gone = 1;
+      c->retry_ns = b_ns + CC_RETRY_NS;
+      if (good_ns) e->gap_ns += b_ns - good_ns;
+    } else if (c->is_gone) {
+      e->gap_ns += b_ns - e->previous_b_ns;
+    }
+  } else if (c->is_gone) {
+    /* Back after a long absence: whatever it shows now is a new beginning. */
+    c->is_gone = 0;
+    flags |= CC_GAP;
+  } else if (flags & CC_RESET) {
+    e->gap_ns += b_ns - good_ns;
+  }
+  if (flags & CC_EDGE) {
+    int64_t lo_ns = c->edge_lo_ns;
+    if (e->interval_is_fast && had_moved) cc_counter_learn(c, b_ns - before_hi_ns);
+    /* The update came after the previous read, and not longer ago than updates ever are apart. */
+    if (c->max_period_ns && a_ns - c->max_period_ns > lo_ns) lo_ns = a_ns - c->max_period_ns;
+    c->age = 0;
+    c->back = (b_ns - lo_ns) / 2 > UINT32_MAX ? UINT32_MAX : (uint32_t)((b_ns - lo_ns) / 2);
+  } else if (c->age < UINT32_MAX) {
+    c->age++;
+  }
+  if (c->period_ns && b_ns - c->edge_hi_ns > 5 * c->period_ns && c->has_moved &&
+      b_ns - c->edge_hi_ns > 2 * cc_load_relaxed(&e->idle_ns)) {
+    flags |= CC_STALE;
+  }
+  return flags;
+}
+
+/* The distance of the clock that counts suspend from the one that does not; a jump means that the machine slept. */
+static uint32_t cc_check_suspend(cc_engine *e, int64_t b_ns) {
+  int64_t offset_ns, jump_ns;
+  if (b_ns < e->offset_check_ns) return 0;
+  offset_ns = e->ops->clock_ns(e->ops->ctx, CC_CLOCK_BOOTTIME) - cc_now(e);
+  jump_ns = offset_ns - e->offset_ns;
+  e->offset_ns = offset_ns;
+  e->offset_check_ns = b_ns + CC_SECOND_NS;
+  return e->ticks && jump_ns > CC_SUSPEND_NS ? CC_SUSPEND : 0;
+}
+
+static inline void cc_publish(const cc_counter *c, cc_state *state) {
+  cc_store_relaxed(&state->edge_ns, c->has_moved ? c->edge_hi_ns : 0);
+  cc_store_relaxed(&state->first_ns, c->first_ns);
+  cc_store_relaxed(&state->period_ns, c->period_ns);
+  cc_store_relaxed(&state->max_period_ns, c->max_period_ns);
+  cc_store_relaxed(&state->count, c->count);
+  cc_store_relaxed(&state->errors, c->errors);
+  cc_store_relaxed(&state->errors_in_row, c->errors_in_row);
+  cc_store_relaxed(&state->last_errno, c->last_errno);
+  cc_store_relaxed(&state->is_gone, c->is_gone);
+}
+
+static void cc_write_record(cc_engine *e, int64_t a_ns, int64_t b_ns, uint32_t flags) {
+  uint64_t *w = e->record;
+  int64_t half_ns = (b_ns - a_ns) / 2, mid_ns = a_ns + half_ns;
+  int i;
+  w[CC_W_TIME] = (uint64_t)mid_ns;
+  /* One more than half, so that the rounding never makes the bracket too narrow. */
+  w[CC_W_HALF_FLAGS] = (uint32_t)(half_ns + 1) | (uint64_t)flags << 32;
+  w[CC_W_TICKS] = e->ticks;
+  w[CC_W_MISSED] = e->missed;
+  w[CC_W_GAP] = (uint64_t)e->gap_ns;
+  w[CC_W_CPU] = (uint64_t)e->cpu_ns;
+  w += CC_W_CHANNELS;
+  for (i = 0; i < e->n_channels; i++, w += CC_C_WORDS) {
+    cc_counter *c = &e->counters[i];
+    cc_publish(c, &e->states[i]);
+    w[CC_C_COUNT] = c->count;
+    w[CC_C_LOST] = c->lost;
+    w[CC_C_AGE_BACK] = c->age | (uint64_t)c->back << 32;
+    w[CC_C_FAULTS] = c->faults;
+  }
+  if (e->ticks == 1) cc_store_relaxed(&e->first_ns, mid_ns);
+  cc_ring_push(&e->fine, e->record);
+  if (e->has_coarse && b_ns - e->coarse_ns >= CC_SECOND_NS) {
+    e->coarse_ns = b_ns;
+    cc_ring_push(&e->coarse, e->record);
+  }
+}
+
+static void cc_tick(cc_engine *e) {
+  int64_t a_ns, b_ns;
+  uint32_t flags = 0;
+  int s, i;
+  a_ns = cc_now(e);
+  cc_retry(e, a_ns);
+  a_ns = cc_now(e);
+  cc_read_all(e, e->now);
+  b_ns = cc_now(e);
+  if (e->slow_read_ns && b_ns - a_ns > e->slow_read_ns) {
+    int64_t again_a_ns = cc_now(e), again_b_ns;
+    flags |= CC_SLOW;
+    cc_read_all(e, e->again);
+    again_b_ns = cc_now(e);
+    if (again_b_ns - again_a_ns < b_ns - a_ns) {
+      memcpy(e->now, e->again, (size_t)e->n_channels * sizeof *e->now);
+      a_ns = again_a_ns;
+      b_ns = again_b_ns;
+    }
+  }
+  flags |= cc_check_suspend(e, b_ns);
+  for (s = 0; s < e->n_slots; s++) {
+    for (i = e->slots[s].first; i < e->slots[s].first + e->slots[s].n; i++) {
+      uint32_t own = cc_take_channel(e, &e->slots[s], i, a_ns, b_ns);
+      cc_counter_remember(&e->counters[i], own | (flags & (CC_SUSPEND | CC_SLOW)));
+      flags |= own;
+    }
+  }
+  /* A second look takes time: the record must not claim to be older than what it holds. */
+  if (flags & CC_GAP) b_ns = cc_now(e);
+  if (e->ticks % CC_CPU_TICKS == 0 || !e->interval_is_fast) {
+    e->cpu_ns = e->ops->clock_ns(e->ops->ctx, CC_CLOCK_THREAD_CPU);
+  }
+  e->ticks++;
+  cc_write_record(e, a_ns, b_ns, flags);
+  e->previous_a_ns = a_ns;
+  e->previous_b_ns = b_ns;
+}
+
+/* --- the rate ------------------------------------------------------------------------------------------------------ */
+
+static int64_t cc_period(cc_engine *e, int64_t now_ns) {
+  int64_t idle_ns = cc_load_relaxed(&e->idle_ns), fast_ns = cc_load_relaxed(&e->fast_ns);
+  int is_fast;
+  if (fast_ns <= 0 || fast_ns >= idle_ns) return idle_ns;
+  is_fast = now_ns < cc_load_relaxed(&e->linger_until_ns) || now_ns < e->start_ns + CC_PROBE_NS;
+  /* Publish "idle" before the last look at the holds: whoever takes a hold after that look sees it and wakes us. */
+  atomic_store(&e->is_fast, is_fast);
+  if (atomic_load(&e->holds) > 0) {
+    is_fast = 1;
+    atomic_store(&e->is_fast, 1);
+  }
+  return is_fast ? fast_ns : idle_ns;
+}
+
+static inline void cc_ask(cc_engine *e) {
+  atomic_fetch_add(&e->word, 1);
+  e->ops->wake(e->ops->ctx, (uint32_t *)&e->word);
+}
+
+static void cc_hold_fast(cc_engine *e) {
+  atomic_fetch_add(&e->holds, 1);
+  if (!atomic_load(&e->is_fast)) cc_ask(e);
+}
+
+static void cc_release_fast(cc_engine *e) {
+  cc_store_relaxed(&e->linger_until_ns, cc_now(e) + CC_LINGER_NS);
+  atomic_fetch_sub(&e->holds, 1);
+}
+
+/* --- the thread ---------------------------------------------------------------------------------------------------- */
+
+static void cc_serve(cc_engine *e, uint32_t seen) {
+  cc_tick(e);
+  if (cc_load_relaxed(&e->done) != seen) {
+    atomic_store(&e->done, seen);
+    e->ops->wake(e->ops->ctx, (uint32_t *)&e->done);
+  }
+}
+
+static void *cc_thread_main(void *argument) {
+  cc_engine *e = argument;
+  int64_t due_ns, period_ns, old_period_ns = 0;
+  prctl(PR_SET_NAME, e->name, 0, 0, 0);
+  /* Slack 1 ns: with the default of 50 us every tick would be that late. */
+  prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+  due_ns = e->start_ns = cc_now(e);
+  while (!atomic_load(&e->stop_flag)) {
+    uint32_t seen = atomic_load(&e->word);
+    int64_t now_ns;
+    e->interval_is_fast = old_period_ns && old_period_ns <= cc_load_relaxed(&e->fast_ns);
+    cc_serve(e, seen);
+    now_ns = cc_now(e);
+    period_ns = cc_period(e, now_ns);
+    if (period_ns != old_period_ns) due_ns = now_ns;
+    old_period_ns = period_ns;
+    /* After a request the grid goes on as it was; after an overrun whole periods are skipped and counted. */
+    if (now_ns - due_ns >= period_ns) {
+      int64_t periods = (now_ns - due_ns) / period_ns;
+      e->missed += (uint64_t)(periods - 1);
+      due_ns += periods * period_ns;
+    }
+    while (!atomic_load(&e->stop_flag) && atomic_load(&e->word) == seen) {
+      int status = e->ops->wait_until(e->ops->ctx, (uint32_t *)&e->word, seen, due_ns + period_ns);
+      if (status == -ETIMEDOUT) break;
+      if (status < 0 && status != -EINTR) break;
+    }
+  }
+  e->cpu_ns = e->ops->clock_ns(e->ops->ctx, CC_CLOCK_THREAD_CPU);
+  return NULL;
+}
+
+/* --- life cycle ---------------------------------------------------------------------------------------------------- */
+
+static pthread_mutex_t cc_engines_mutex = PTHREAD_MUTEX_INITIALIZER;
+static cc_engine *cc_engines;
+static pthread_once_t cc_fork_once = PTHREAD_ONCE_INIT;
+
+static void cc_fork_prepare(void) { pthread_mutex_lock(&cc_engines_mutex); }
+static void cc_fork_parent(void) { pthread_mutex_unlock(&cc_engines_mutex); }
+
+/* Only the forking thread lives on in the child: our threads are gone, and what they wrote stays readable. */
+static void cc_fork_child(void) {
+  cc_engine *e;
+  pthread_mutex_init(&cc_engines_mutex, NULL);
+  for (e = cc_engines; e; e = e->next) {
+    if (atomic_load(&e->state) == CC_ENGINE_RUNNING) atomic_store(&e->state, CC_ENGINE_INHERITED);
+  }
+}
+
+static void cc_install_fork(void) { pthread_atfork(cc_fork_prepare, cc_fork_parent, cc_fork_child); }
+
+/* 0, or -errno. */
+static int cc_engine_start(cc_engine *e) {
+  sigset_t all, old;
+  pthread_attr_t attr;
+  int status;
+  pthread_once(&cc_fork_once, cc_install_fork);
+  pthread_attr_init(&attr);
+  pthread_attr_setstacksize(&attr, CC_STACK_BYTES);
+  pthread_mutex_lock(&cc_engines_mutex);
+  /* The thread inherits the mask: signals stay with the program's own threads. */
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  atomic_store(&e->state, CC_ENGINE_RUNNING);
+  status = pthread_create(&e->thread, &attr, cc_thread_main, e);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  if (status == 0) {
+    e->next = cc_engines;
+    e->prev = NULL;
+    if (cc_engines) cc_engines->prev = e;
+    cc_engines = e;
+  } else {
+    atomic_store(&e->state, CC_ENGINE_NEW);
+  }
+  pthread_mutex_unlock(&cc_engines_mutex);
+  pthread_attr_destroy(&attr);
+  return -status;
+}
+
+static void cc_unlist(cc_engine *e) {
+  if (e->prev) e->prev->next = e->next;
+  if (e->next) e->next->prev = e->prev;
+  if (cc_engines == e) cc_engines = e->next;
+  e->next = e->prev = NULL;
+}
+
+/* 1 when no thread is left, 0 when it sits in a driver and was left behind with everything it may touch. */
+static int cc_engine_stop(cc_engine *e, int64_t timeout_ns) {
+  struct timespec until;
+  int is_running, status;
+  pthread_mutex_lock(&cc_engines_mutex);
+  is_running = atomic_load(&e->state) == CC_ENGINE_RUNNING;
+  if (is_running) {
+    cc_unlist(e);
+    atomic_store(&e->state, CC_ENGINE_STOPPED);
+  } else if (atomic_load(&e->state) == CC_ENGINE_INHERITED) {
+    cc_unlist(e);
+  }
+  pthread_mutex_unlock(&cc_engines_mutex);
+  if (!is_running) return atomic_load(&e->state) != CC_ENGINE_LEAKED;
+  atomic_store(&e->stop_flag, 1);
+  cc_ask(e);
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += timeout_ns / CC_SECOND_NS;
+  until.tv_nsec += timeout_ns % CC_SECOND_NS;
+  if (until.tv_nsec >= CC_SECOND_NS) {
+    until.tv_sec++;
+    until.tv_nsec -= CC_SECOND_NS;
+  }
+  status = pthread_timedjoin_np(e->thread, NULL, &until);
+  if (status == 0) return 1;
+  pthread_detach(e->thread);
+  atomic_store(&e->state, CC_ENGINE_LEAKED);
+  return 0;
+}
+
+/* Waits until a tick that began after the call is published: 1, or 0 when the time is over. */
+static int cc_engine_tick(cc_engine *e, int64_t wait_ns) {
+  uint32_t wanted = atomic_fetch_add(&e->word, 1) + 1, done;
+  int64_t deadline_ns = wait_ns > 0 ? cc_now(e) + wait_ns : 0;
+  e->ops->wake(e->ops->ctx, (uint32_t *)&e->word);
+  while ((int32_t)((done = atomic_load(&e->done)) - wanted) < 0) {
+    if (deadline_ns == 0 || atomic_load(&e->state) != CC_ENGINE_RUNNING) return 0;
+    if (e->ops->wait_until(e->ops->ctx, (uint32_t *)&e->done, done, deadline_ns) == -ETIMEDOUT) {
+      return (int32_t)(atomic_load(&e->done) - wanted) >= 0;
+    }
+  }
+  return 1;
+}
+
+/* One tick in virtual time: waits by the operations table, then reads. */
+static void cc_engine_step(cc_engine *e, int64_t period_ns) {
+  if (period_ns > 0) {
+    if (!e->previous_b_ns) e->start_ns = cc_now(e);
+    e->ops->wait_until(e->ops->ctx, (uint32_t *)&e->word, 0, (e->previous_b_ns ? e->previous_b_ns : e->start_ns) + period_ns);
+  }
+  e->interval_is_fast = period_ns > 0 && period_ns <= cc_load_relaxed(&e->fast_ns);
+  cc_tick(e);
+}
+
+static inline int64_t cc_get_i64(cc_atomic_i64 *word) { return cc_load_relaxed(word); }
+static inline uint64_t cc_get_u64(cc_atomic_u64 *word) { return cc_load_relaxed(word); }
+static inline int cc_get_int(cc_atomic_int *word) { return atomic_load(word); }
+static inline void cc_set_i64(cc_atomic_i64 *word, int64_t value) { cc_store_relaxed(word, value); }
+
+/* Stops every sampler of the process: the exit hook, for objects that are never deallocated. */
+static void cc_stop_all(int64_t timeout_ns) {
+  for (;;) {
+    cc_engine *e;
+    pthread_mutex_lock(&cc_engines_mutex);
+    for (e = cc_engines; e && atomic_load(&e->state) != CC_ENGINE_RUNNING; e = e->next) {
+    }
+    pthread_mutex_unlock(&cc_engines_mutex);
+    if (!e) return;
+    cc_engine_stop(e, timeout_ns);
+  }
+}
+
+#endif
