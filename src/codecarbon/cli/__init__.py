@@ -1,0 +1,1 @@
+"""The command line: ``codecarbon monitor`` and ``codecarbon detect``."""
