@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from codecarbon.config import Settings
+    from codecarbon.handlers import HandlerFault
     from codecarbon.measure import Mark, Session
     from codecarbon.model import EmissionsRecord
     from codecarbon.tracker.options import OfflineOptions, TrackerOptions
@@ -130,6 +131,11 @@ class BaseEmissionsTracker(OldNames):
         with self._report_lock:
             data = self._publish(run)
         return data.emissions
+
+    @property
+    def handler_faults(self) -> tuple[HandlerFault, ...]:
+        """The output handlers that failed, each with its first failure; their log messages may be switched off."""
+        return self._outlet.faults
 
     def __enter__(self) -> Self:
         self.start()

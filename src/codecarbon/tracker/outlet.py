@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from codecarbon.model import EmissionsData, TaskEmissionsData
 
 if TYPE_CHECKING:
-    from codecarbon.handlers import Dispatcher
+    from codecarbon.handlers import Dispatcher, HandlerFault
 
 NEVER_LIVE = -1
 
@@ -27,6 +27,11 @@ class Outlet:
         self._experiment_name = experiment_name
         self._measurements = 0
         self._previous: EmissionsData | None = None
+
+    @property
+    def faults(self) -> tuple[HandlerFault, ...]:
+        """The handlers that failed, each with its first failure."""
+        return self._dispatcher.faults
 
     def count(self) -> bool:
         """Count a measurement; True when a live report is due."""

@@ -13,6 +13,7 @@ from codecarbon.tracker.rows import gpu_label
 
 if TYPE_CHECKING:
     from codecarbon.config import Settings
+    from codecarbon.hardware import MeasureRequest
     from codecarbon.measure import Session
     from codecarbon.model import Location
 
@@ -20,11 +21,11 @@ logger = logging.getLogger("codecarbon")
 _PLACE = ("country_iso_code", "region", "cloud_provider", "cloud_region", "country_2letter_iso_code")
 
 
-def open_session(settings: Settings) -> Session:
-    """A session that measures what a tracker with these settings wants."""
-    from codecarbon.measure import MeasureRequest, Session
+def make_request(settings: Settings) -> MeasureRequest:
+    """What a tracker with these settings wants measured."""
+    from codecarbon.hardware import MeasureRequest
 
-    request = MeasureRequest(
+    return MeasureRequest(
         roots=Roots(settings.sysfs_root, settings.procfs_root, settings.dev_root, settings.nvml_library),
         tracking_mode=settings.tracking_mode,
         sampling_hz=None if isinstance(settings.sampling_hz, str) else settings.sampling_hz,
@@ -35,21 +36,35 @@ def open_session(settings: Settings) -> Session:
         rapl_prefer_psys=settings.rapl_prefer_psys,
         gpu_ids=settings.gpu_ids,
     )
-    return Session(request)
 
 
-def make_pricer(settings: Settings, *, offline: bool) -> Pricer:
-    """Find the place and its intensity, and say what is odd about them.
+def open_session(settings: Settings) -> Session:
+    """A session that measures what a tracker with these settings wants."""
+    from codecarbon.measure import Session
+
+    return Session(make_request(settings))
+
+
+def locate(settings: Settings, *, offline: bool) -> tuple[Location, tuple[str, ...]]:
+    """Find the place.
 
     Args:
         settings: The settings.
         offline: Whether the user must name the place; then nothing is guessed.
+
+    Returns:
+        The place, and what is wrong with how it was given, one sentence each.
     """
     named = {name: getattr(settings, name) for name in _PLACE}
     given = GivenPlace(**named, origins={name: settings.origin(name) for name in _PLACE})
-    for problem in place_problems(given):
+    return find_place(given, sysfs=settings.sysfs_root, may_guess=not offline), place_problems(given)
+
+
+def make_pricer(settings: Settings, *, offline: bool) -> Pricer:
+    """Find the place and its intensity, and say what is odd about them; arguments as for ``locate``."""
+    location, problems = locate(settings, offline=offline)
+    for problem in problems:
         logger.error("%s", problem)
-    location = find_place(given, sysfs=settings.sysfs_root, may_guess=not offline)
     forced = settings.force_carbon_intensity_g_co2e_kwh
     pricer = Pricer(location, force_g_per_kwh=forced, pue_ratio=settings.pue, wue_l_per_kwh=settings.wue)
     if forced is None:
