@@ -97,8 +97,8 @@ class Lock:
         path: The lock file; by default one in the folder for temporary files.
     """
 
-    def __init__(self, path: str | None = None) -> None:
-        self.lockfile_path = path or default_lock_path()
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        self.lockfile_path = default_lock_path() if path is None else os.fspath(path)
         self._fd: int | None = None
 
     @property
