@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codecarbon._sensors import Channel, MsrSource, read_msr
+from codecarbon._sensors import Channel, Fault, MsrSource, ScriptedOps, read_msr
 from codecarbon.hardware.rapl_units import get_esu
 from tests.support import fake_msr
 from tests.support.fake_msr import FakeMsr
@@ -67,6 +67,15 @@ def test_faulting_register_is_a_failed_reading(tmp_path):
     with pytest.raises(OSError) as caught:
         read_msr(tmp_path / "msr", fake_msr.INTEL_PACKAGE)
     assert caught.value.errno == errno.EIO
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENXIO])
+def test_error_of_one_register_leaves_the_other_alone(tree, code):
+    tree.poke(0, fake_msr.INTEL_PACKAGE, 5)
+    source = MsrSource(tree.path(0), REGISTERS, ops=ScriptedOps([Fault("pread", first=4, last=4, errno=code)]))
+    assert source.read() == [(5, 0), (0, 0)]
+    assert source.read() == [(5, 0), (0, -code)]
+    assert source.read() == [(5, 0), (0, 0)]
 
 
 @pytest.mark.parametrize("obstacle", ["missing", "folder", "fifo"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import subprocess
 import sys
 import time
 
 import pytest
 
-from codecarbon._sensors import Channel, PerfSource, probe_event
+from codecarbon._sensors import Channel, Fault, PerfSource, ScriptedOps, probe_event
 from tests.support.fake_pmu import (
     CONTEXT_SWITCHES,
     CPU_CLOCK,
@@ -31,8 +32,19 @@ def channel(name):
     return Channel(name, "package", num=1, den=1000)
 
 
-def open_events(*configs):
-    return PerfSource(SOFTWARE, 0, [(config, channel(f"event-{config}")) for config in configs])
+def open_events(*configs, ops=None):
+    return PerfSource(SOFTWARE, 0, [(config, channel(f"event-{config}")) for config in configs], ops=ops)
+
+
+def words(*values):
+    return struct.pack(f"={len(values)}Q", *values)
+
+
+def replies(config, *texts):
+    """Faults that make the reads of one event answer so, in turn; the last one goes on."""
+    path = f"perf:{SOFTWARE}:{config}"
+    faults = [Fault("read", path=path, first=n, last=n, data=data) for n, data in enumerate(texts, start=1)]
+    return [*faults, Fault("read", path=path, first=len(texts) + 1, data=texts[-1])]
 
 
 @pytest.fixture(autouse=True)
@@ -160,6 +172,86 @@ def test_reopening_a_healthy_group_does_nothing():
     source.reopen()
     ((second, _),) = source.read()
     assert second > first
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.ENOSYS, errno.ENODEV, errno.EINVAL])
+@pytest.mark.parametrize("position", [1, 2, 3])
+def test_refusal_carries_the_kernel_s_reason(code, position):
+    ops = ScriptedOps([Fault("perf_open", first=position, last=position, errno=code)])
+    with pytest.raises(OSError) as caught:
+        open_events(CPU_CLOCK, CPU_CLOCK, CPU_CLOCK, ops=ops)
+    assert caught.value.errno == code
+    assert ops.open_fds == 0
+    assert probe_event(SOFTWARE, 0, CPU_CLOCK, ops=ScriptedOps([Fault("perf_open", errno=code)])) == code
+
+
+@pytest.mark.parametrize("reply", [b"", words(2, 10, 10, 0, 7), words(1, 10, 10)])
+def test_group_that_cannot_be_read_is_refused_at_once(reply):
+    ops = ScriptedOps(replies(CPU_CLOCK, reply))
+    with pytest.raises(OSError) as caught:
+        open_events(CPU_CLOCK, ops=ops)
+    assert caught.value.errno == errno.EIO
+    assert ops.open_fds == 0
+
+
+def test_group_in_error_state_is_opened_again():
+    fault = Fault("read", first=3, data=b"")
+    ops = ScriptedOps([fault])
+    source = open_events(CPU_CLOCK, ops=ops)
+    ((before, status),) = source.read()
+    assert status == 0
+    assert source.read() == [(0, -errno.ENODEV)]
+    fault.is_active = False
+    source.reopen()
+    ((after, status),) = source.read()
+    assert status == 0
+    assert ops.open_fds == 1
+    assert after < before + 1_000_000_000  # counts from its own opening, not from the first one's
+
+
+def test_group_that_cannot_be_opened_again_keeps_failing_and_leaks_nothing():
+    broken = Fault("read", first=2, data=b"")
+    away = Fault("perf_open", first=2, errno=errno.ENODEV)
+    ops = ScriptedOps([broken, away])
+    source = open_events(CPU_CLOCK, ops=ops)
+    for _ in range(3):
+        assert source.read() == [(0, -errno.ENODEV)]
+        with pytest.raises(OSError) as caught:
+            source.reopen()
+        assert caught.value.errno == errno.ENODEV
+    assert ops.open_fds == 1
+    away.is_active = broken.is_active = False
+    source.read()
+    assert source.read()[0][1] == 0
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (words(1, 20, 20), errno.EIO),
+        (words(2, 20, 20, 5, 7), errno.EIO),
+        (words(1, 20, 20, 5, 7, 5, 8), errno.EIO),
+        (words(1, 20, 20, 5, 99), errno.ENODATA),
+    ],
+)
+def test_reply_of_another_shape_is_a_failed_reading(reply, code):
+    source = open_events(CPU_CLOCK, ops=ScriptedOps(replies(CPU_CLOCK, words(1, 10, 10, 0, 7), reply)))
+    assert source.read() == [(0, -code)]
+
+
+def test_values_go_by_identity_not_by_place():
+    ops = ScriptedOps([
+        *replies(DUMMY, words(0, 10, 10, 22)),
+        *replies(CPU_CLOCK, words(2, 10, 10, 0, 11, 0, 22), words(2, 20, 20, 5, 22, 3, 11)),
+    ])  # fmt: skip
+    assert open_events(CPU_CLOCK, DUMMY, ops=ops).read() == [(3, 0), (5, 0)]
+
+
+def test_time_that_the_group_did_not_run_is_a_failed_reading():
+    rows = [(10, 10), (20, 20), (120, 30), (220, 130), (320, 130), (320, 130)]
+    ops = ScriptedOps(replies(CPU_CLOCK, *[words(1, *row, n, 7) for n, row in enumerate(rows)]))
+    source = open_events(CPU_CLOCK, ops=ops)
+    assert [source.read()[0] for _ in range(5)] == [(1, 0), (0, -errno.ENODATA), (3, 0), (0, -errno.ENODATA), (5, 0)]
 
 
 @pytest.mark.parametrize("count", [0, 65])

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 from pathlib import Path
 
 import pytest
 
-from codecarbon._sensors import Channel, PowercapSource
+from codecarbon._sensors import Channel, Fault, PowercapSource, ScriptedOps
 from tests.support.fake_powercap import add_foreign_types, build_laptop, build_many_sockets, build_sockets
 from tests.support.limits import count_descriptors, one_descriptor_left, public_folder, without_root
 
 
-def open_zones(*zones):
-    return PowercapSource([(zone.energy_path, Channel(zone.entry.name, "package")) for zone in zones])
+def open_zones(*zones, ops=None):
+    return PowercapSource([(zone.energy_path, Channel(zone.entry.name, "package")) for zone in zones], ops=ops)
 
 
 @pytest.fixture
@@ -106,6 +107,35 @@ def test_failing_zone_leaves_the_others_alone(tmp_path):
     first.replace(Path("/proc/self/mem"))  # opens, and cannot be read at 0
     second.write(9)
     assert open_zones(first, second).read() == [(0, -errno.EIO), (9, 0)]
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EIO, errno.ENODEV, errno.ENOMEM])
+def test_error_of_one_reading_is_reported_and_passes(tmp_path, code):
+    tree = build_sockets(tmp_path, 2, has_dram=False)
+    first, second = tree.zones["package-0"], tree.zones["package-1"]
+    fault = Fault("pread", path="*/intel-rapl:0/energy_uj", first=2, last=2, errno=code)
+    source = open_zones(first, second, ops=ScriptedOps([fault]))
+    assert source.read() == [(0, 0), (0, 0)]
+    first.write(8)
+    second.write(9)
+    assert source.read() == [(0, -code), (9, 0)]
+    assert source.read() == [(8, 0), (9, 0)]
+
+
+def test_reading_that_was_cut_short_is_not_a_small_number(zone):
+    zone.write(262143328850)
+    source = open_zones(zone, ops=ScriptedOps([Fault("pread", first=2, last=2, at_most=9)]))
+    assert [source.read() for _ in range(3)] == [[(262143328850, 0)], [(0, -errno.EINVAL)], [(262143328850, 0)]]
+
+
+def test_collected_garbage_closes_through_its_own_table(zone):
+    ops = ScriptedOps()
+    garbage = [open_zones(zone, ops=ops)]
+    garbage.append(garbage)
+    assert ops.open_fds == 1
+    del garbage
+    gc.collect()
+    assert ops.open_fds == 0
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
