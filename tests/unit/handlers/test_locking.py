@@ -177,7 +177,11 @@ def test_a_forked_child_neither_holds_nor_releases_it(path):
 
 
 def test_d32_a_killed_owner_with_a_living_child_leaves_nothing_locked(path):
-    fork = "import os\nif os.fork() == 0:\n    sys.stdin.read()\n    os._exit(0)\n"
+    fork = (
+        "import os\nends = os.pipe()\n"
+        "if os.fork() == 0:\n    os.write(ends[1], b'x')\n    sys.stdin.read()\n    os._exit(0)\n"
+        "os.read(ends[0], 1)\n"
+    )
     code = HOLDER.replace("print(", fork + "print(")
     with subprocess.Popen([sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
         assert owner.stdout.readline() == b"held\n"
