@@ -155,9 +155,11 @@ static void end_helper(cc_nvml_library *lib) {
   pthread_mutex_unlock(&lib->mutex);
 }
 
+/* A failure ends the helper in the same breath: whoever sees it may begin again at once. */
 static void publish(cc_nvml_library *lib, int state) {
   pthread_mutex_lock(&lib->mutex);
   if (state == CC_NVML_READY) atomic_fetch_add(&lib->generation, 1);
+  if (state != CC_NVML_READY) lib->has_helper = 0;
   atomic_store(&lib->state, state);
   pthread_cond_broadcast(&lib->cond);
   pthread_mutex_unlock(&lib->mutex);
@@ -176,8 +178,8 @@ static void *open_main(void *arg) {
     publish(lib, CC_NVML_READY);
     if (lib->calibrate_ns > 0) cc_nvml_calibrate(lib, lib->calibrate_ns);
     atomic_store(&lib->is_calibrated, lib->calibrate_ns > 0 && !atomic_load(&lib->cancel));
+    end_helper(lib);
   }
-  end_helper(lib);
   return NULL;
 }
 
