@@ -1,13 +1,15 @@
 from collections.abc import Sequence
 from typing import Any, Final, final
 
-from codecarbon._sensors.channel import Channel, Ops, Source
 from numpy.typing import NDArray
+
+from codecarbon._sensors.channel import Channel, Ops, Source
 
 FLAGS: Final[tuple[str, ...]]
 
 def flag_names(flags: int) -> tuple[str, ...]: ...
 def stop_all(timeout_s: float = 2.0) -> None: ...
+
 @final
 class ChannelState:
     @property

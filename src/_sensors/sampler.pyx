@@ -335,11 +335,11 @@ cdef class Sampler:
             ValueError: The thread runs or ran.
         """
         cdef cc_engine *e = self._open()
-        cdef int k
+        cdef int _
         if e.state != CC_ENGINE_NEW:
             raise ValueError("step is for a sampler without a thread")
         with nogil:
-            for k in range(n):
+            for _ in range(n):
                 cc_engine_step(e, period_ns)
 
     @property
