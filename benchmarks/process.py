@@ -54,6 +54,15 @@ def python(code: str, *, interpreter: str = sys.executable) -> list[str]:
     return [interpreter, "-P" if sys.version_info >= (3, 11) else "-I", "-c", code]
 
 
+def timed_import(statement: str, check: str = "", *, interpreter: str = sys.executable) -> list[str]:
+    """Return the command that times one statement and reads the memory after it, before anything else is imported."""
+    code = f"import time; began = time.perf_counter()\n{statement}\nms = (time.perf_counter() - began) * 1e3"
+    code += f"; pages = int({RSS}); modules = []{check}; import json"
+    return python(
+        f"{code}; print(json.dumps({{'ms': ms, 'pages': pages, 'modules': modules}}))", interpreter=interpreter
+    )
+
+
 def median_wall_ms(children: Sequence[Child]) -> float:
     """Return the median wall time, ms."""
     return statistics.median(child.wall_s for child in children) * 1e3

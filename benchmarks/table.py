@@ -107,7 +107,7 @@ def render(rows: list[Row]) -> str:
     for row in rows:
         sign = "≥" if row.at_least else "≤"
         limit = "" if row.limit is None else f"{sign} {show(row.limit, row.unit)}"
-        ratio = "" if row.ratio is None else f"{row.ratio:.2g} ×" if row.ratio < 0.1 else f"{row.ratio:.2f} ×"
+        ratio = "" if row.ratio is None else f"1/{1 / row.ratio:.0f}" if 0 < row.ratio < 0.1 else f"{row.ratio:.2f} ×"
         beside = f"{row.baseline_name}: {show(row.baseline, row.baseline_unit)}"
         verdict = "" if row.limit is None else "yes" if row.is_ok else "NO"
         body.append((row.title, limit, show(row.measured, row.unit), beside, ratio, verdict))

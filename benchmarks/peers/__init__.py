@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.machine import FakeMachine
-from benchmarks.process import RSS, alternate, mb, median, median_wall_ms, python, run
+from benchmarks.process import alternate, mb, median, run, timed_import
 
 HERE = Path(__file__).parent
 HOME = HERE.parent.parent / "build" / "peers"
@@ -83,19 +83,15 @@ class Peer:
 
     def import_cost(self) -> tuple[float, float]:
         """Return the time, ms, and memory, MB, that its import adds over its bare interpreter."""
-        say = f"; import json; print(json.dumps({{'pages': int({RSS})}}))"
         runs = alternate(
             {
-                "bare": python("pass" + say, interpreter=self.interpreter),
-                "full": python(self.import_code + say, interpreter=self.interpreter),
+                "bare": timed_import("", interpreter=self.interpreter),
+                "full": timed_import(self.import_code, interpreter=self.interpreter),
             },
             rounds=ROUNDS,
         )
-        bare, full = runs["bare"], runs["full"]
-        return (
-            median_wall_ms(full) - median_wall_ms(bare),
-            mb(median(full, "pages") - median(bare, "pages")),
-        )
+        pages = median(runs["full"], "pages") - median(runs["bare"], "pages")
+        return median(runs["full"], "ms"), mb(pages)
 
 
 PEERS = (
