@@ -64,8 +64,7 @@ def path(value: object) -> str:
     """Accept a path; a leading ``~`` becomes the home folder."""
     try:
         raw = os.fsdecode(value)  # type: ignore[arg-type]
-        os.fsencode(raw)
-    except (TypeError, UnicodeError) as error:
+    except TypeError as error:
         raise ValueError("a path") from error
     if "\0" in raw:
         raise ValueError("a path without NUL characters")
