@@ -34,6 +34,7 @@ cdef extern from "channel.h" nogil:
         uint64_t den
         uint64_t quantum
         double cap_w
+        bint is_instant
     ctypedef void (*cc_read_fn)(void *ctx, cc_reading *out) noexcept nogil
     ctypedef int (*cc_reopen_fn)(void *ctx) noexcept nogil
 

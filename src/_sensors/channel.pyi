@@ -18,6 +18,7 @@ class Channel:
         modulus: int = 0,
         quantum: int = 1,
         cap_w: float = 0.0,
+        is_instant: bool = False,
     ) -> None: ...
     @property
     def num(self) -> int: ...
@@ -29,6 +30,8 @@ class Channel:
     def quantum(self) -> int: ...
     @property
     def cap_w(self) -> float: ...
+    @property
+    def is_instant(self) -> bool: ...
 
 @disjoint_base
 class Source:

@@ -27,13 +27,15 @@ cdef class Channel:
         modulus: The reading wraps here, in counts; 0 for a 64-bit counter that never wraps.
         quantum: Smallest step of the reading, in counts.
         cap_w: Highest power that a sane reading can imply, in watts; 0 for no check.
+        is_instant: A reading holds for the moment of the read, as a model's does; otherwise it shows the sensor's last
+            update, which came some time before.
 
     Raises:
         ValueError: ``num``, ``den`` or ``quantum`` is not positive, or ``cap_w`` is negative.
     """
 
     def __init__(self, str name, str domain, *, uint64_t num=1, uint64_t den=1, uint64_t modulus=0,
-                 uint64_t quantum=1, double cap_w=0.0):
+                 uint64_t quantum=1, double cap_w=0.0, bint is_instant=False):
         if num == 0 or den == 0 or quantum == 0 or not cap_w >= 0.0:
             raise ValueError(f"channel {name!r}: num, den and quantum must be positive and cap_w not negative")
         self.name = name
@@ -43,6 +45,7 @@ cdef class Channel:
         self.spec.modulus = modulus
         self.spec.quantum = quantum
         self.spec.cap_w = cap_w
+        self.spec.is_instant = is_instant
 
     @property
     def num(self) -> int:
@@ -63,6 +66,10 @@ cdef class Channel:
     @property
     def cap_w(self) -> float:
         return self.spec.cap_w
+
+    @property
+    def is_instant(self) -> bool:
+        return self.spec.is_instant
 
     def __repr__(self) -> str:
         return f"Channel({self.name!r}, {self.domain!r}, {self.spec.num}/{self.spec.den} uJ)"

@@ -155,7 +155,7 @@ cdef class LoadSource(Source):
         for output, name, domain, is_wanted in outputs:
             self.state.slots[output] = len(channels) if is_wanted else -1
             if is_wanted:
-                channels.append(Channel(name, domain))
+                channels.append(Channel(name, domain, is_instant=True))
         self.channels = tuple(channels)
         return 0
 

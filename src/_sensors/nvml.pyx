@@ -411,10 +411,10 @@ cdef class NvmlSource(Source):
                 channels.append(Channel(
                     f"gpu-{device.spec.index}", device.scope,
                     num=1000 if device.spec.method == CC_METHOD_COUNTER else 1,
-                    cap_w=cc_nvml_cap_mw(&device.spec) / 1000.0))
+                    cap_w=cc_nvml_cap_mw(&device.spec) / 1000.0, is_instant=device.spec.method != CC_METHOD_COUNTER))
                 methods.append(device.method)
             if has_util:
-                channels.append(Channel(f"util.gpu-{device.spec.index}", "util.gpu"))
+                channels.append(Channel(f"util.gpu-{device.spec.index}", "util.gpu", is_instant=True))
                 methods.append("utilisation")
         if not channels:
             raise ValueError("none of the devices offers energy, power or load")

@@ -5,11 +5,14 @@ Sources: 1 kWh = 3.6e6 J by definition of the watt hour (SI brochure, table 8); 
 """
 
 NS_PER_S = 1_000_000_000
+MS_PER_S = 1_000
 UJ_PER_J = 1_000_000
+UW_PER_W = 1_000_000
 MJ_PER_J = 1_000
 J_PER_KWH = 3_600_000.0
 G_PER_KG = 1000.0
 KG_PER_LB = 0.45359237
+BYTES_PER_KIB = 1024
 BYTES_PER_GIB = 1024**3
 SECONDS_PER_HOUR = 3600.0
 W_PER_KW = 1000.0

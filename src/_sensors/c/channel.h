@@ -24,6 +24,7 @@ typedef struct cc_channel {
   uint64_t den;
   uint64_t quantum; /* smallest step of the reading, in counts, at least 1 */
   double cap_w;     /* no sane reading implies more power than this; 0 switches the check off */
+  int is_instant;   /* a reading holds for the moment of the read; otherwise it shows the sensor's last update */
 } cc_channel;
 
 /* Fills out[0..n-1]. Runs on the sampler thread: no allocation, no Python, no lock, no logging. */

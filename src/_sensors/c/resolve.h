@@ -155,6 +155,35 @@ static void cc_collect(const cc_view *v, const uint64_t *w, uint32_t at, uint64_
   }
 }
 
+/* A channel whose readings hold for the moment of the read: linear between the ticks around the instant. */
+static int cc_resolve_instant(const cc_view *v, const cc_channel *spec, const uint64_t *w, uint32_t at, cc_total *out) {
+  uint64_t other[CC_MAX_WORDS], count = w[at + CC_C_COUNT], delta;
+  double uj = (double)spec->num / (double)spec->den, t0 = (double)(int64_t)w[CC_W_TIME], span, more;
+  int is_between = v->index + 1 < v->head && cc_ring_read(v->ring, v->index + 1, other, v->ring->words);
+  out->low_uj = cc_uj(spec, count, 0);
+  out->lost_uj = cc_uj(spec, w[at + CC_C_LOST], spec->den - 1);
+  out->faults = w[at + CC_C_FAULTS];
+  if (is_between) {
+    span = (double)(int64_t)other[CC_W_TIME] - t0;
+    delta = other[at + CC_C_COUNT] - count;
+  } else if (v->index > 0 && cc_ring_read(v->ring, v->index - 1, other, v->ring->words)) {
+    span = t0 - (double)(int64_t)other[CC_W_TIME];
+    delta = count - other[at + CC_C_COUNT];
+  } else {
+    span = 0;
+    delta = 0;
+  }
+  more = (double)v->t_ns - t0;
+  more = span > 0 && more > 0 ? (double)delta * more / span : 0;
+  if (is_between && more > (double)delta) more = (double)delta;
+  out->total_uj = out->low_uj + (int64_t)(more * uj);
+  out->high_uj = cc_uj(spec, is_between ? count + delta : count + (uint64_t)(2 * more), spec->den - 1);
+  if (out->high_uj < out->total_uj) out->high_uj = out->total_uj;
+  /* Where inside the interval the energy was used is unknown: uniform over the whole of it. */
+  out->var_j2 = (double)delta * uj * 1e-6 * ((double)delta * uj * 1e-6) / 12;
+  return is_between;
+}
+
 /* One channel at the instant of the view; w is the record at v->index. Returns whether it can no longer change. */
 static int cc_resolve_channel(const cc_view *v, int channel, const uint64_t *w, cc_total *out) {
   const cc_channel *spec = &v->engine->counters[channel].spec;
@@ -164,6 +193,7 @@ static int cc_resolve_channel(const cc_view *v, int channel, const uint64_t *w, 
   int64_t period_ns = cc_load_relaxed(&state->max_period_ns), idle_ns = cc_load_relaxed(&v->engine->idle_ns), settle_ns;
   cc_edges found;
   int k = 0, has_pair, is_settled;
+  if (spec->is_instant) return cc_resolve_instant(v, spec, w, at, out);
   cc_collect(v, w, at, spec->quantum, &found);
   while (k + 1 < found.n && found.edge[k + 1].t_ns < t) k++;
   has_pair = k + 1 < found.n;

@@ -64,7 +64,8 @@ def path(value: object) -> str:
     """Accept a path; a leading ``~`` becomes the home folder."""
     try:
         raw = os.fsdecode(value)  # type: ignore[arg-type]
-    except TypeError as error:
+        os.fsencode(raw)
+    except (TypeError, UnicodeError) as error:
         raise ValueError("a path") from error
     if "\0" in raw:
         raise ValueError("a path without NUL characters")

@@ -90,8 +90,7 @@ class FileOutput(BaseOutput):
         """
         if not data:
             return
-        name = f"emissions_{experiment_name or 'base'}_{data[0].run_id}.csv".replace("/", "_").replace("\0", "_")
-        path = os.path.join(self.output_dir, name)
+        path = os.path.join(self.output_dir, _file_name(f"emissions_{experiment_name or 'base'}_{data[0].run_id}.csv"))
         rows = [task.values for task in data]
         columns = [column for column in TASK_COLUMNS if any(row[column] is not None for row in rows)]
         lines = [csv_text.format_row(columns), *(csv_text.format_values(columns, row) for row in rows)]
@@ -135,6 +134,11 @@ def backup_file(path: str, ext: str = ".bak") -> str:
         number += 1
     os.rename(path, target)
     return target
+
+
+def _file_name(name: str) -> str:
+    """Make a text the name of a file: in no other folder, and of characters that a file name can have."""
+    return name.replace("/", "_").replace("\0", "_").encode("utf-8", "backslashreplace").decode()
 
 
 def _absolute(folder: str) -> str:

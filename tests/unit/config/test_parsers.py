@@ -146,7 +146,7 @@ def test_paths(monkeypatch):
     assert parsers.path("~/runs") == "/home/me/runs"
     assert parsers.path(Path("a/b")) == "a/b"
     assert parsers.path(b"a") == "a"
-    for bad in (3, ["a"]):
+    for bad in (3, ["a"], "\ud800"):
         with pytest.raises(ValueError, match=r"^a path$"):
             parsers.path(bad)
     with pytest.raises(ValueError, match="NUL"):
