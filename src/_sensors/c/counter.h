@@ -23,13 +23,16 @@ enum {
   CC_SLOW = 1 << 7,
   CC_FIRST = 1 << 8,
   CC_EDGE = 1 << 9,
-  CC_HOLD = 1 << 10 /* inside a tick only: the reading is suspicious, read again */
+  CC_HOLD = 1 << 10, /* inside a tick only: the reading is suspicious, read again */
+  CC_SKIP = 1 << 11  /* the source chose not to read a channel: neither news nor a fault */
 };
 enum { CC_FAULTS = 8, CC_SPACINGS = 64, CC_GONE_AFTER = 100 };
 
 #define CC_RETRY_NS ((int64_t)5000000000)
 /* A reading may imply this much more than the cap before it is called impossible. */
 #define CC_CAP_SLACK 1.5
+/* A counter that never wraps may stand still this long between updates; slow ones do for a tenth of it. */
+#define CC_UNSEEN_NS ((int64_t)1000000000)
 
 typedef struct cc_counter {
   cc_channel spec;
@@ -44,6 +47,7 @@ typedef struct cc_counter {
   uint32_t age;    /* ticks since the last edge */
   uint32_t back;   /* at an edge: ns from the end of its read back to the middle of its interval */
   int has_moved;
+  int has_edge; /* since the last new beginning: until then nobody knows how old the value was */
   uint64_t errors;
   uint32_t errors_in_row;
   int32_t last_errno;
@@ -67,6 +71,7 @@ static inline void cc_lose(cc_counter *c, int64_t b_ns) {
 static inline void cc_rebase(cc_counter *c, uint64_t raw, int64_t a_ns, int64_t b_ns) {
   c->has_raw = 1;
   c->raw = raw;
+  c->has_edge = 0;
   c->read_a_ns = c->edge_lo_ns = a_ns;
   c->read_b_ns = c->edge_hi_ns = b_ns;
 }
@@ -76,7 +81,7 @@ static inline void cc_move(cc_counter *c, uint64_t raw, uint64_t delta, int64_t 
     c->edge_lo_ns = c->read_a_ns;
     c->edge_hi_ns = b_ns;
     c->count += delta;
-    c->has_moved = 1;
+    c->has_moved = c->has_edge = 1;
   }
   c->raw = raw;
   c->read_a_ns = a_ns;
@@ -91,6 +96,7 @@ static inline uint32_t cc_counter_update(cc_counter *c, const cc_reading *r, int
   uint32_t flags = 0;
   uint64_t delta;
   double cap, possible;
+  if (r->status == -EAGAIN) return CC_SKIP;
   if (r->status != 0 || (spec->modulus && r->raw >= spec->modulus)) {
     c->errors++;
     if (c->errors_in_row < UINT32_MAX) c->errors_in_row++;
@@ -109,7 +115,7 @@ static inline uint32_t cc_counter_update(cc_counter *c, const cc_reading *r, int
     return CC_RESET | CC_GAP;
   }
   /* The value has stood still since its last edge, so all energy since then may appear at once. */
-  cap = cc_cap_counts(spec, b_ns - c->edge_lo_ns);
+  cap = cc_cap_counts(spec, b_ns - c->edge_lo_ns + (c->has_edge || spec->modulus ? 0 : CC_UNSEEN_NS));
   possible = CC_CAP_SLACK * cap + (double)spec->quantum;
   if (r->raw == 0 && c->raw != 0 && !is_confirmed) return CC_HOLD;
   if (r->raw >= c->raw) {

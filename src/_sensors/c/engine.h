@@ -127,6 +127,10 @@ static uint32_t cc_take_channel(cc_engine *e, cc_slot *slot, int channel, int64_
   int had_moved = c->has_moved;
   uint32_t flags = cc_counter_update(c, &e->now[channel], a_ns, b_ns, 0);
   if (flags == CC_HOLD) flags = cc_second_look(e, slot, channel, a_ns);
+  if (flags & CC_SKIP) {
+    if (c->age < UINT32_MAX) c->age++;
+    return flags;
+  }
   if (flags & CC_ERR) {
     if (!c->is_gone && c->errors_in_row >= CC_GONE_AFTER) {
       c->is_gone = 1;

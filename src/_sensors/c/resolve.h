@@ -80,17 +80,27 @@ static uint64_t cc_find(cc_ring *ring, int64_t t_ns) {
 typedef struct cc_edge {
   double t_ns, width_ns; /* middle of the interval in which the update happened, and its length */
   uint64_t count;
+  int is_unseen; /* nobody saw this count being written: the time is that of a record which showed it */
 } cc_edge;
 
 /* The edge at a record. In the coarse tier a record that is no edge itself only bounds the instant of its edge. */
 static cc_edge cc_edge_at(const uint64_t *w, uint32_t at) {
   uint32_t age = (uint32_t)w[at + CC_C_AGE_BACK], back = (uint32_t)(w[at + CC_C_AGE_BACK] >> 32);
-  cc_edge edge = {(double)(int64_t)w[CC_W_TIME], 0, w[at + CC_C_COUNT]};
+  cc_edge edge = {(double)(int64_t)w[CC_W_TIME], 0, w[at + CC_C_COUNT], 0};
   if (age == 0) {
     edge.t_ns = (double)cc_end(w) - back;
     edge.width_ns = 2.0 * back;
   }
   return edge;
+}
+
+/* The update behind an edge came after this instant. The record before the edge alone does not say so: its own reading
+ * may have failed or been left out. In the coarse tier only a record without failures proves that it was made. */
+static inline int64_t cc_edge_begin(const uint64_t *w, const uint64_t *before, uint32_t at) {
+  uint32_t age = (uint32_t)w[at + CC_C_AGE_BACK], back = (uint32_t)(w[at + CC_C_AGE_BACK] >> 32);
+  if (age != 0) return before[CC_W_HALF_FLAGS] >> 32 & (CC_ERR | CC_SKIP) ? INT64_MIN : cc_begin(before);
+  /* Halved and rounded when it was stored. */
+  return back == UINT32_MAX ? INT64_MIN : cc_end(w) - 2 * (int64_t)back - 3;
 }
 
 typedef struct cc_view {
@@ -106,8 +116,10 @@ static cc_edge cc_edge_before(const cc_view *v, uint64_t index, const uint64_t *
   uint64_t other[CC_MAX_WORDS];
   uint32_t age = (uint32_t)w[at + CC_C_AGE_BACK];
   /* Where it never moved, or the record is gone, nothing older than w is known. */
-  if (v->is_coarse || age == 0 || age > index) return cc_edge_at(w, at);
-  if (!cc_ring_read(v->ring, index - age, other, v->ring->words)) return cc_edge_at(w, at);
+  cc_edge unseen = cc_edge_at(w, at);
+  if (v->is_coarse || age == 0) return unseen;
+  unseen.is_unseen = 1;
+  if (age > index || !cc_ring_read(v->ring, index - age, other, v->ring->words)) return unseen;
   return cc_edge_at(other, at);
 }
 
@@ -141,11 +153,12 @@ static void cc_collect(const cc_view *v, const uint64_t *w, uint32_t at, uint64_
   out->edge[0] = cc_edge_before(v, v->index, w, at);
   out->n = 1;
   out->has_high = 0;
-  while (out->n < CC_EDGES && !(out->has_high && out->edge[out->n - 1].t_ns >= (double)v->t_ns)) {
+  while (out->n < CC_EDGES &&
+         !(out->has_high && out->edge[out->n - 1].t_ns >= (double)v->t_ns && !out->edge[0].is_unseen)) {
     uint64_t next = cc_next_edge(v->ring, at + CC_C_COUNT, index, v->head, out->edge[out->n - 1].count);
     if (next >= v->head || !cc_ring_read(v->ring, next, probe, v->ring->words)) return;
     if (!cc_ring_read(v->ring, next - 1, before, 2)) return;
-    if (!out->has_high && cc_begin(before) >= v->t_ns) {
+    if (!out->has_high && cc_begin(before) >= v->t_ns && cc_edge_begin(probe, before, at) >= v->t_ns) {
       /* What was lost on the way is not in the count, but it may have been used before the instant. */
       out->high = probe[at + CC_C_COUNT] + quantum + (probe[at + CC_C_LOST] - w[at + CC_C_LOST]);
       out->has_high = 1;
@@ -195,6 +208,13 @@ static int cc_resolve_channel(const cc_view *v, int channel, const uint64_t *w, 
   int k = 0, has_pair, is_settled;
   if (spec->is_instant) return cc_resolve_instant(v, spec, w, at, out);
   cc_collect(v, w, at, spec->quantum, &found);
+  if (found.edge[0].is_unseen && found.n > 2) {
+    /* A first reading is as old as the sensor is slow. The power seen next tells how old, where it was constant. */
+    slope = cc_slope(&found.edge[1], &found.edge[found.n - 1]);
+    if (slope > 0)
+      found.edge[0].t_ns = found.edge[1].t_ns - (double)(found.edge[1].count - found.edge[0].count) / slope;
+    found.edge[0].width_ns = found.edge[1].width_ns;
+  }
   while (k + 1 < found.n && found.edge[k + 1].t_ns < t) k++;
   has_pair = k + 1 < found.n;
   settle_ns = 3 * (period_ns > idle_ns ? period_ns : idle_ns);
@@ -230,7 +250,7 @@ static int cc_resolve_channel(const cc_view *v, int channel, const uint64_t *w, 
   width *= slope * uj * 1e-6;
   gap *= (has_pair ? f * (1 - f) : 1) * spread * uj * 1e-6;
   out->var_j2 = width * width / 12 + gap * gap / 3 + uj * uj * 1e-12 * (double)(spec->quantum * spec->quantum) / 12;
-  return (has_pair && found.has_high) || is_settled;
+  return (has_pair && found.has_high && (found.n == CC_EDGES || !found.edge[0].is_unseen)) || is_settled;
 }
 
 /* All channels at t_ns. 0, or -ENODATA before the first tick. */
