@@ -12,7 +12,7 @@ import fcntl
 import os
 import time
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -88,6 +88,16 @@ def _is_named(fd: int, path: str) -> bool:
         return False
 
 
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 class Lock:
     """The right to be the only exclusive run on this machine.
 
@@ -139,12 +149,13 @@ class Lock:
         _held.discard(self)
         try:
             if _is_named(fd, self.lockfile_path):
-                os.unlink(self.lockfile_path)
+                with suppress(PermissionError):  # another user's file stays, and is free
+                    os.unlink(self.lockfile_path)
         finally:
             os.close(fd)
 
     def owner_pid(self) -> int | None:
-        """The process id that the lock file names, or None when it names none."""
+        """The process id that the lock file names, or None when it names none that lives."""
         try:
             fd = os.open(self.lockfile_path, os.O_RDONLY | os.O_NOFOLLOW)
         except OSError:
@@ -153,19 +164,19 @@ class Lock:
             text = os.read(fd, 32).decode("ascii", "replace").strip()
         finally:
             os.close(fd)
-        return int(text) if text.isdecimal() else None
+        # An owner that may not write to the file leaves an earlier one's number in it.
+        return int(text) if text.isdecimal() and _lives(int(text)) else None
 
     def _open(self) -> int:
         # Not through a symbolic link: in a folder that everybody may write to, it could lead anywhere.
         try:
-            fd = os.open(self.lockfile_path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            return os.open(self.lockfile_path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         except PermissionError:
             # Another user's file. It can be locked all the same, it just cannot tell our process id.
             try:
                 return os.open(self.lockfile_path, os.O_RDONLY | os.O_NOFOLLOW)
             except PermissionError as error:
                 raise self._taken() from error
-        return fd
 
     @staticmethod
     def _write_pid(fd: int) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
-from codecarbon.handlers import Lock, default_lock_path
+from codecarbon.handlers import Lock, default_lock_path, locking
 
 HOLDER = """
 import sys
@@ -76,10 +78,11 @@ def test_d32_a_killed_owner_leaves_nothing_locked(path, other_process):
     lock.release()
 
 
-@pytest.mark.parametrize("content", ["", "12345\n", "not a number"])
+@pytest.mark.parametrize("content", ["", "1\n", "99999999\n", "9" * 31, "not a number"])
 def test_d32_a_file_that_nobody_holds_is_taken_over(path, content):
     path.write_text(content)
     lock = Lock(path)
+    assert lock.owner_pid() == (1 if content == "1\n" else None)
     lock.acquire()
     assert lock.owner_pid() == os.getpid()
     lock.release()
@@ -202,6 +205,59 @@ def test_a_planted_link_is_not_followed(tmp_path, path):
     assert victim.read_text() == "precious"
 
 
+ANOTHER_USERS_FILE = """
+import os, sys
+from codecarbon.handlers import Lock
+if os.geteuid() == 0:
+    os.seteuid(65534)                   # as root, nothing is another user's
+lock = Lock(sys.argv[1])
+try:
+    lock.acquire()
+except FileExistsError as error:
+    print("refused:", error.strerror)
+else:
+    print("held", lock.owner_pid())
+    lock.release()
+    print(lock.is_held, os.path.exists(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [(0o444, "held None\nFalse True\n"), (0o000, "refused: the lock is held by another process\n")],
+)
+def test_another_users_file_can_be_locked_when_it_can_be_read(mode, said):
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, "lock")
+        path.write_text("99999999\n")  # more than any kernel's pid_max
+        path.chmod(mode)
+        path.parent.chmod(0o555)
+        child = subprocess.run(
+            [sys.executable, "-c", ANOTHER_USERS_FILE, path], capture_output=True, text=True, check=True
+        )
+        path.parent.chmod(0o700)
+    assert child.stdout == said, child.stderr
+
+
+def test_a_folder_that_does_not_exist_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        Lock(tmp_path / "none" / "lock").acquire()
+
+
+def test_a_file_system_without_locks_is_an_error_and_leaves_nothing_held(path, monkeypatch):
+    def no_locks(fd, operation):
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    lock = Lock(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(locking.fcntl, "flock", no_locks)
+        with pytest.raises(OSError, match="no locks"):
+            lock.acquire()
+    assert not lock.is_held
+    lock.acquire()
+    lock.release()
+
+
 def test_no_descriptor_is_left_open(path):
     def count():
         return len(list(Path("/proc/self/fd").iterdir()))
@@ -218,8 +274,6 @@ def test_no_descriptor_is_left_open(path):
 
 
 def test_the_usual_place_is_the_folder_for_temporary_files(monkeypatch, tmp_path):
-    import tempfile
-
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert default_lock_path() == str(tmp_path / ".codecarbon.lock")
     assert Lock().lockfile_path == default_lock_path()
