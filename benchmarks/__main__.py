@@ -39,7 +39,8 @@ def main() -> int:
     if path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))
         rows = [table.Row(**{key: value for key, value in row.items() if key != "ratio"}) for row in kept["rows"]]
-        print(f"\n{table.describe(kept['machine'])}\n\n{table.render(rows)}\n\nwritten to {path}")
+        note = "\n\nA smoke run: few rounds, and limits that a busy machine meets." if options.smoke else ""
+        print(f"\n{table.describe(kept['machine'])}\n\n{table.render(rows)}{note}\n\nwritten to {path}")
     return int(status)
 
 

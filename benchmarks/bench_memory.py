@@ -11,7 +11,7 @@ import time
 bare = int({rss})
 import codecarbon
 tracker = codecarbon.OfflineEmissionsTracker(
-    country_iso_code="FRA", save_to_file=False, log_level="error", sampling_hz={hz})
+    country_iso_code="FRA", output_methods=[], log_level="error", sampling_hz={hz})
 tracker.start()
 stop_at = time.monotonic() + {seconds}
 tasks = 0

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codecarbon.hardware import MeasureRequest
+    from codecarbon.model import EnergyWindow
 
 MODULUS_UJ = 262_143_328_850
 
@@ -41,9 +46,28 @@ class FakeMachine:
         self.energy_uj[counter] = energy_uj
         return zone
 
+    def request(self, *, sampling_hz: float | None = None) -> MeasureRequest:
+        """Return what a meter needs to read this machine."""
+        from codecarbon.hardware import MeasureRequest
+        from codecarbon.model import Roots
+
+        return MeasureRequest(roots=Roots(sysfs=str(self.root)), sampling_hz=sampling_hz)
+
     def advance(self, energy_uj: int) -> None:
         """Add energy to every counter, in place and in one write each, so that no reader sees half a number."""
         for counter in self.counters:
             self.energy_uj[counter] += energy_uj
             with counter.open("r+b", buffering=0) as handle:
                 handle.write(f"{self.energy_uj[counter]:012d}\n".encode("ascii"))
+
+
+def holds(window: EnergyWindow, energy_uj: int) -> bool:
+    """Whether the bound of every one of the four counters contains the energy that it really gained."""
+    channels = [channel for component in window.components for channel in component.channels]
+    assert len(channels) == 4, channels
+    return all(channel.low_uj <= energy_uj <= channel.high_uj for channel in channels)
+
+
+def parts(window: EnergyWindow) -> list[int]:
+    """The estimate of each counter, in microjoules."""
+    return [channel.energy_uj for component in window.components for channel in component.channels]
