@@ -223,7 +223,7 @@ class Settings:
         "append",
         parsers.choice("append", "update"),
         "choice",
-        "Add a row at each flush and stop, or replace the run's earlier row; rows hold totals since the start, never sum them.",
+        "Add a row at each flush and stop, or replace the run's earlier row; a row holds totals since the start.",
         choices=("append", "update"),
         cli="--on-csv-write",
     )
