@@ -115,6 +115,10 @@ cdef class Reading:
     def is_coarse(self) -> bool:
         return self.at.is_coarse != 0
 
+    def freeze(self) -> None:
+        """Declare the totals final: whoever holds them knows that no better answer will come."""
+        self.at.is_final = 1
+
     def channel(self, int i) -> tuple:
         """Total of one channel since the first tick.
 
@@ -365,6 +369,16 @@ cdef class Sampler:
             raise ValueError("the records around this instant are overwritten faster than they can be read")
         if status < 0:
             raise ValueError("no data: the sampler has not ticked yet")
+        return reading
+
+    def zero(self) -> Reading:
+        """The totals before the first tick: nothing, not final, position -1."""
+        cdef Reading reading = Reading.__new__(Reading)
+        reading.n = self._open().n_channels
+        reading.totals = <cc_total *> calloc(reading.n, sizeof(cc_total))
+        if reading.totals == NULL:
+            raise MemoryError()
+        reading.at.position = -1
         return reading
 
     def state(self, int i) -> ChannelState:

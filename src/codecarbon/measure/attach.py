@@ -24,6 +24,8 @@ COUNTER_COARSE_SLOTS = 86_400
 SLOW_SLOTS = 8_192
 SLOW_COARSE_SLOTS = 86_400
 MODEL_HZ = 1.0
+# Ticks on request come at most this often: a loop that flushes must not push a minute of history out of the rings.
+TICK_GAP_S = 0.001
 # The models' first ticks come quicker, so that a short task has a rate to go by.
 MODEL_PROBE_HZ = 20.0
 # How long the cards' update periods are learnt, on the library's own thread.
@@ -46,6 +48,7 @@ class Attached:
     refused: tuple[Finding, ...] = ()
     gpus: tuple[GpuFacts, ...] = ()
     cards: Cards | None = None
+    _ticked_s: float = 0.0
     _quick: list[Stream] = field(default_factory=list)
     _holds: list[tuple[Hashable, Stream, float]] = field(default_factory=list)
 
@@ -59,7 +62,11 @@ class Attached:
 
     def tick(self, wait_s: float) -> None:
         """Ask the quick samplers for a tick and wait at most ``wait_s`` for all of them together."""
-        deadline_s = time.monotonic() + wait_s
+        now_s = time.monotonic()
+        if now_s - self._ticked_s < TICK_GAP_S:
+            return
+        self._ticked_s = now_s
+        deadline_s = now_s + wait_s
         for stream in self._quick:
             stream.sampler.tick(max(0.0, deadline_s - time.monotonic()))
 
@@ -212,7 +219,7 @@ def _attach_models(attached: Attached, request: MeasureRequest, cpu: CpuInfo, fa
             idle_hz=MODEL_HZ,
             fast_hz=MODEL_PROBE_HZ,
             slots=SLOW_SLOTS,
-            coarse_slots=0,
+            coarse_slots=SLOW_COARSE_SLOTS,
             name="codecarbon-load",
             is_slow=True,
             models=by_component,

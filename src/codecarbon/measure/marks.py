@@ -50,18 +50,23 @@ class Mark:
     def reading(self, index: int) -> Reading:
         """Totals of a stream's channels at this instant; asked once more only while they are provisional.
 
+        Before a stream's first sample its totals are zero, as they are at that sample.
+
         Args:
             index: The stream's place in the segment.
-
-        Raises:
-            ValueError: The stream has no sample yet.
         """
         readings = self._readings
         while len(readings) <= index:
             readings.append(None)
         reading = readings[index]
         if reading is None or not reading.is_final:
-            reading = readings[index] = self.segment.streams[index].sampler.resolve(self.t_ns)
+            sampler = self.segment.streams[index].sampler
+            later = sampler.resolve(self.t_ns) if sampler.head else sampler.zero()
+            if reading is not None and later.is_coarse:
+                # Nobody asked for so long that the ring lost the instant: what was known is the better answer.
+                reading.freeze()
+            else:
+                reading = readings[index] = later
         return reading
 
     def __repr__(self) -> str:

@@ -104,25 +104,25 @@ def choose(streams: list[Stream], request: MeasureRequest, now_ns: int, *, is_fi
     live = [c for c in packages if c.is_live]
     parts: list[Part] = []
     is_platform = False
+    moves_dram = request.rapl_include_dram and request.wants_cpu_counters and bool(live)
     if request.wants_cpu_counters and psys and (request.rapl_prefer_psys or not live):
         parts.append(_counter_part("cpu", psys, psys, scope="platform", is_filtered=is_filtered))
         is_platform = True
     elif request.wants_cpu_counters and live:
-        wanted = packages + (drams if request.rapl_include_dram else [])
+        wanted = packages + (drams if moves_dram else [])
         chosen = [c for c in wanted if c.is_live]
         parts.append(_counter_part("cpu", chosen, wanted, is_filtered=is_filtered))
     elif "cpu" in models:
         parts.append(models["cpu"])
     live_drams = [c for c in drams if c.is_live]
-    if is_platform:
-        pass
-    elif live_drams and request.force_ram_power_w is None:
-        if not (request.rapl_include_dram and live and request.wants_cpu_counters):
-            parts.append(_counter_part("ram", live_drams, drams, is_filtered=is_filtered))
-    elif "ram" in models:
+    # Memory that is in another component already, or in the platform, is not counted twice.
+    has_own_ram = not is_platform and not (moves_dram and live_drams)
+    if has_own_ram and live_drams and request.force_ram_power_w is None:
+        parts.append(_counter_part("ram", live_drams, drams, is_filtered=is_filtered))
+    elif has_own_ram and "ram" in models:
         parts.append(models["ram"])
     parts.extend(_gpu_parts(counters, streams))
-    return Choice(tuple(parts), _absent(parts, is_platform=is_platform), is_settled, len(streams))
+    return Choice(tuple(parts), _absent(parts, ("cpu", "ram") if has_own_ram else ("cpu",)), is_settled, len(streams))
 
 
 def state_of(stream: Stream, channel: int, now_ns: int) -> tuple[SensorState, str]:
@@ -184,7 +184,7 @@ def _model_parts(streams: list[Stream]) -> list[Part]:
     parts = []
     for place, stream in enumerate(streams):
         for channel, finding in enumerate(stream.findings):
-            if finding.state == "model" and stream.models and not stream.sampler.state(channel).is_gone:
+            if finding.state == "model" and _is_fed(stream, channel):
                 model = stream.models[finding.domain]
                 parts.append(
                     Part(
@@ -201,7 +201,13 @@ def _model_parts(streams: list[Stream]) -> list[Part]:
     return parts
 
 
-def _absent(parts: list[Part], *, is_platform: bool) -> tuple[tuple[str, str], ...]:
-    present = {part.component for part in parts} | ({"ram"} if is_platform else set())
+def _is_fed(stream: Stream, channel: int) -> bool:
+    """Whether a model has had its input and still has it."""
+    state = stream.sampler.state(channel)
+    return state.first_ns != 0 and not state.is_gone
+
+
+def _absent(parts: list[Part], expected: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    present = {part.component for part in parts}
     reason = "no counter is live, and the model cannot read its input"
-    return tuple((component, reason) for component in ("cpu", "ram") if component not in present)
+    return tuple((component, reason) for component in expected if component not in present)

@@ -62,7 +62,10 @@ class Session:
             raise TrackerStateError("this session runs already: stop it before starting it again")
         self._attached = attach(self.request, self._cpu, self.facts)
         self.tick()
-        return self.mark()
+        start = self.mark()
+        # Known at once, if only provisionally: the rings may not hold it any more when a long run ends.
+        self.settle(start)
+        return start
 
     def stop(self) -> Mark:
         """Take a last tick, detach from the sensors and return the mark where the segment ends.

@@ -171,7 +171,9 @@ def covered_span_ns(start: Mark, end: Mark, stream: int) -> int:
     """Part of a span that lies inside the recorded range and outside gaps, in nanoseconds."""
     first, last = start.reading(stream), end.reading(stream)
     tail_ns = TAIL_PERIODS * start.segment.streams[stream].sampler.idle_period_ns
-    recorded_ns = min(end.t_ns, last.last_ns + tail_ns) - max(start.t_ns, first.first_ns)
+    if not last.first_ns:
+        return 0
+    recorded_ns = min(end.t_ns, last.last_ns + tail_ns) - max(start.t_ns, last.first_ns)
     return max(0, recorded_ns - (last.gap_ns - first.gap_ns))
 
 
