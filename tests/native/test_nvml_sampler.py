@@ -61,7 +61,7 @@ def check(rig: Rig, start_ns: int, end_ns: int) -> tuple[str, ...]:
 
 
 def check_total(rig: Rig, base_ns: int, t_ns: int) -> None:
-    """Compare one instant, without the slack of a window's other end; the first reading showed the energy of base_ns."""
+    """Compare one instant, without the slack of a window's other end; the first reading showed base_ns."""
     _, low_uj, high_uj, lost_uj = rig.sampler.resolve(t_ns).channel(0)
     assert lost_uj == 0
     assert low_uj <= rig.true_uj(base_ns, t_ns) <= high_uj
@@ -88,7 +88,7 @@ def test_a_run_from_its_first_reading_on_is_right(
     end_ns = rig.run(10.0)
     rig.run(settle_s)
     assert check(rig, start_ns, end_ns) == ()
-    # Where updates and ticks drift against each other, each end is uncertain by half a tick, together 1 % of ten seconds at most.
+    # Where updates and ticks drift against each other, each end is uncertain by half a tick.
     assert rig.window(start_ns, end_ns)[0] == pytest.approx(3_000_000_000, rel=within)
 
 

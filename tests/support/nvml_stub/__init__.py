@@ -163,6 +163,15 @@ class NvmlStub:
         """Shut the library down as a careless third party would; its return code."""
         return int(self._library.nvmlShutdown())
 
+    def read_counter(self, index: int) -> int:
+        """Read the counter as any program would, in millijoules."""
+        handle, total_mj = ctypes.c_void_p(), ctypes.c_ulonglong()
+        self._library.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(handle))
+        code = self._library.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(total_mj))
+        if code != 0:
+            raise ValueError(f"code {code}")
+        return total_mj.value
+
     def true_uj(self, index: int, t_ns: int) -> int:
         """The energy that a perfect counter would show, in microjoules."""
         return int(self._library.stub_true_uj(index, ctypes.c_int64(t_ns)))

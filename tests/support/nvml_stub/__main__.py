@@ -25,20 +25,28 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--set", action="append", default=[], metavar="LINE", help="a line of the configuration")
     parser.add_argument("--config", type=Path, help="configuration file; edit it while the command runs")
     options = parser.parse_args(arguments)
+    if not command:
+        folder = Path(tempfile.mkdtemp(prefix="codecarbon-nvml-"))
+        lines = (f"export {name}={shlex.quote(value)}\n" for name, value in prepare(options, folder).items())
+        sys.stdout.writelines(lines)
+        return 0
+    with tempfile.TemporaryDirectory(prefix="codecarbon-nvml-") as name:
+        environment = {**os.environ, **prepare(options, Path(name))}
+        return subprocess.run(command, env=environment, check=False).returncode
+
+
+def prepare(options: argparse.Namespace, folder: Path) -> dict[str, str]:
+    """Build the stub and write its configuration; what the environment must hold."""
     library = build_stub()
-    config = options.config or Path(tempfile.mkdtemp(prefix="codecarbon-nvml-")) / "nvml_stub.conf"
+    config = options.config or folder / "nvml_stub.conf"
     if not config.exists():
         config.write_text(config_text(*options.set, gpus=options.gpus, watts=options.watts))
     search = os.pathsep.join(filter(None, [str(library.parent), os.environ.get("LD_LIBRARY_PATH", "")]))
-    environment = {
+    return {
         "CODECARBON_NVML_LIBRARY": str(library),
         "LD_LIBRARY_PATH": search,
         CONFIG_VARIABLE: str(config),
     }
-    if not command:
-        sys.stdout.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
-        return 0
-    return subprocess.run(command, env={**os.environ, **environment}, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ static int64_t floor_to(int64_t t_ns, int64_t period_ns) { return period_ns > 0 
 static uint64_t counter_mj(gpu *g, int64_t t_ns) {
   unsigned __int128 pj = true_pj(g, floor_to(t_ns, g->period_ns));
   if (g->is_lossy) {
-    int64_t since_ns = g->last_poll_ns > 0 ? t_ns - g->last_poll_ns : 0;
+    int64_t since_ns = g->last_poll_ns > 0 && t_ns > g->last_poll_ns ? t_ns - g->last_poll_ns : 0;
     int64_t loss_ns = since_ns * 19 / 20 < LOSS_PER_POLL_NS ? since_ns * 19 / 20 : LOSS_PER_POLL_NS;
     g->lost_pj += (unsigned __int128)segment_at(g, t_ns)->power_mw * (uint64_t)loss_ns;
     g->last_poll_ns = t_ns;
@@ -237,12 +237,15 @@ static void link_migs(void) {
 }
 
 static void read_config(void) {
-  const char *path = getenv("CODECARBON_NVML_STUB");
+  static char path[4096];
   char line[512];
   struct stat st;
   FILE *file;
   int i;
-  if (path == NULL || stat(path, &st) != 0) return;
+  /* The first answer stays: a test hands the variable over for the moment of loading only. */
+  if (!is_loaded)
+    snprintf(path, sizeof path, "%s", getenv("CODECARBON_NVML_STUB") ? getenv("CODECARBON_NVML_STUB") : "");
+  if (path[0] == '\0' || stat(path, &st) != 0) return;
   if (is_loaded && st.st_mtim.tv_sec == config_time.tv_sec && st.st_mtim.tv_nsec == config_time.tv_nsec) return;
   config_time = st.st_mtim;
   file = fopen(path, "re");
