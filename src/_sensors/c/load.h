@@ -181,7 +181,7 @@ static inline int cc_read_memory(cc_load *s, double *used_kib) {
 }
 
 static inline int cc_step_memory(cc_load *s, int64_t now_ns) {
-  double used_kib;
+  double used_kib = 0;
   int status = cc_read_memory(s, &used_kib);
   if (status != 0) return status;
   if (s->ram_used_ns >= 0)

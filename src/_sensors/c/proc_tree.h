@@ -175,7 +175,7 @@ static inline int cc_each_number(cc_tree *t, int (*visit)(cc_tree *, int32_t, in
     while (status == 0 && at < got) {
       const cc_dirent *entry = (const cc_dirent *)(t->dirents + at);
       size_t length = strlen(entry->name);
-      uint64_t number;
+      uint64_t number = 0;
       if (cc_take_u64(entry->name, (int64_t)length, &number) == (int)length && number <= INT32_MAX)
         status = visit(t, of, (int32_t)number);
       at += entry->length;
