@@ -61,9 +61,7 @@ class TaskEmissionsTracker:
 @overload
 def track_emissions(fn: F, /) -> F: ...
 @overload
-def track_emissions(
-    fn: None = None, project_name: str | None = ..., *args: Any, **options: Unpack[DecoratorOptions]
-) -> Callable[[F], F]: ...
+def track_emissions(fn: None = None, *args: Any, **options: Unpack[DecoratorOptions]) -> Callable[[F], F]: ...
 def track_emissions(fn: Any = None, *args: Any, **options: Any) -> Any:
     """Measure every call of a function with a tracker of its own.
 

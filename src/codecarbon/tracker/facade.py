@@ -181,7 +181,9 @@ class BaseEmissionsTracker(OldNames):
         """
         run = self._run
         if self._is_inherited or run is None:
-            return None if self._is_inherited else self._tell_no_task(task_name)
+            if not self._is_inherited:
+                self._tell_no_task(task_name)
+            return None
         with self._lock:
             task = run.tasks.find_active(task_name)
             if task is not None:
@@ -190,7 +192,10 @@ class BaseEmissionsTracker(OldNames):
                     self._reporter.wake()
                 return data
             finished = run.tasks.find_finished(task_name) if task_name else None
-        return finished.emissions_data if finished is not None else self._tell_no_task(task_name)
+        if finished is None:
+            self._tell_no_task(task_name)
+            return None
+        return finished.emissions_data
 
     @guarded
     def task_record(self, task_name: str) -> EmissionsRecord | None:
@@ -308,6 +313,7 @@ class BaseEmissionsTracker(OldNames):
         with self._report_lock:
             attempt(self, "writing the results", self._publish, run, is_final=True)
         attempt(self, "closing the outputs", self._outlet.exit)
+        self.is_degraded |= self._outlet.is_degraded
         if self._exclusive is not None:
             self._exclusive.release()
         REGISTRY.remove(self)
@@ -329,6 +335,7 @@ class BaseEmissionsTracker(OldNames):
             finished = run.tasks.finished
         rows = [row for task in finished if (row := task.out()) is not None]
         attempt(self, "writing the tasks", self._outlet.tasks, rows)
+        self.is_degraded |= self._outlet.is_degraded
         return data
 
     @guarded

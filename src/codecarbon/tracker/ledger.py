@@ -48,7 +48,7 @@ class RunLedger:
         lock: The tracker's lock; ``open`` and ``close`` are called with it held, the others without.
     """
 
-    def __init__(self, session: Session, lock: threading.RLock) -> None:  # type: ignore[valid-type]
+    def __init__(self, session: Session, lock: threading.RLock) -> None:
         self._session = session
         self._lock = lock
         self._stretches: list[Stretch] = []
@@ -85,7 +85,7 @@ class RunLedger:
         """The stretches up to now, each with its end; one view serves a window and its slots alike."""
         with self._lock:
             now = self._session.mark() if self.is_open else None
-            return [(stretch, stretch.end or now) for stretch in self._stretches if stretch.end or now]  # type: ignore[misc]
+            return [(entry, end) for entry in self._stretches if (end := entry.end or now) is not None]
 
     def window(self, pieces: Pieces) -> EnergyWindow:
         """Energy of the run.

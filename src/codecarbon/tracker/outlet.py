@@ -56,6 +56,11 @@ class Outlet:
         if rows:
             self._dispatcher.task_out(rows, self._experiment_name)
 
+    @property
+    def is_degraded(self) -> bool:
+        """Whether a handler has failed."""
+        return self._dispatcher.is_degraded
+
     def exit(self) -> None:
         """Tell the handlers that the run is over."""
         self._dispatcher.exit()

@@ -42,7 +42,7 @@ class Run:
         session: Session,
         pricer: Pricer,
         columns: Callable[[], dict[str, Any]],
-        lock: threading.RLock,  # type: ignore[valid-type]
+        lock: threading.RLock,
     ) -> None:
         self.session = session
         self.pricer = pricer
@@ -64,10 +64,10 @@ class Run:
     def end(self) -> None:
         """End the open tasks, newest first, and the run's time."""
         mark = self.session.mark()
+        self.ledger.close(mark)
+        self.is_whole = False
         while (task := self.tasks.find_active(None)) is not None:
             self._end_task(task, mark)
-        self.is_whole = False
-        self.ledger.close(mark)
 
     def start_task(self, name: str | None) -> None:
         """Open a task."""
@@ -78,12 +78,12 @@ class Run:
         if not self.is_whole:
             self.ledger.open(mark)
 
-    def stop_task(self, task: Task, mark: Mark) -> EmissionsData:
+    def stop_task(self, task: Task, mark: Mark) -> EmissionsData | None:
         """End a task and give what is known of it now; later samples may still narrow that."""
         self._end_task(task, mark)
         data = task.emissions_data
         self.tasks.settle(self.session.settle)
-        return data  # type: ignore[return-value] (an ended task has data)
+        return data
 
     def _end_task(self, task: Task, mark: Mark) -> None:
         task.finish(mark, self.evaluate)
@@ -158,7 +158,7 @@ class RecordWindow:
         name: What the caller named it.
     """
 
-    def __init__(self, run: Run | None, name: str, lock: threading.RLock) -> None:  # type: ignore[valid-type]
+    def __init__(self, run: Run | None, name: str, lock: threading.RLock) -> None:
         self.name = name
         self._run = run
         self._lock = lock

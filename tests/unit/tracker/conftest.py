@@ -52,6 +52,9 @@ def rig():
 def log(caplog):
     """Messages of the package, although its logger does not propagate."""
     logger = logging.getLogger("codecarbon")
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
     logger.addHandler(caplog.handler)
     yield caplog
     logger.removeHandler(caplog.handler)
+    logger.setLevel(level)
