@@ -10,6 +10,7 @@ from codecarbon.tracker.outlet import copy_row
 if TYPE_CHECKING:
     from codecarbon.model import EmissionsData, Finding
     from codecarbon.tracker.pricing import Pricer
+    from codecarbon.tracker.reports import Reports
     from codecarbon.tracker.run import Run
     from codecarbon.tracker.tasks import Task
 
@@ -31,14 +32,11 @@ class OldNames:
 
     _conf: dict[str, Any]
     _run: Run | None
-    is_degraded: bool
+    _reports: Reports
     noted_faults: set[str]
     _previous_data: EmissionsData | None = None
 
     def _current_data(self) -> EmissionsData:
-        raise NotImplementedError
-
-    def _report(self) -> None:
         raise NotImplementedError
 
     def __getattr__(self, name: str) -> Any:
@@ -98,4 +96,4 @@ class OldNames:
         return data
 
     def _measure_power_and_energy(self) -> None:
-        self._report()
+        self._reports.tick()

@@ -9,13 +9,12 @@ import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from codecarbon.config import UNSET, announce, build_signature, merge_arguments, resolve, set_up_logging
-from codecarbon.handlers import Dispatcher, Lock, build_handlers
+from codecarbon.handlers import Lock, build_handlers
 from codecarbon.model import EmissionsData
 from codecarbon.tracker.compat import OldNames
 from codecarbon.tracker.guard import attempt, guarded
 from codecarbon.tracker.lifecycle import REGISTRY, State
-from codecarbon.tracker.outlet import Outlet
-from codecarbon.tracker.reporter import Reporter
+from codecarbon.tracker.reports import Reports
 from codecarbon.tracker.rows import base_columns
 from codecarbon.tracker.run import RecordWindow, Run
 from codecarbon.tracker.wiring import conf_of, hardware_conf, make_pricer, open_session
@@ -32,9 +31,9 @@ if TYPE_CHECKING:
     from codecarbon.measure import Mark, Session
     from codecarbon.model import EmissionsRecord
     from codecarbon.tracker.options import OfflineOptions, TrackerOptions
+    from codecarbon.tracker.tasks import TaskTotals
 
 logger = logging.getLogger("codecarbon")
-LONG_GAP_PERIODS = 3
 
 
 class BaseEmissionsTracker(OldNames):
@@ -46,7 +45,6 @@ class BaseEmissionsTracker(OldNames):
         final_emissions_data: The same as a full row; None before.
         final_record: The same with method, bound, source and everything that is missing; None before.
         force_carbon_intensity_g_co2e_kwh: The forced intensity, or None.
-        is_degraded: True when something failed and the figures are incomplete; the log says what.
         settings: The settings in force, each with its origin.
     """
 
@@ -65,23 +63,19 @@ class BaseEmissionsTracker(OldNames):
         self.final_emissions_data: EmissionsData | None = None
         self.final_record: EmissionsRecord | None = None
         self.force_carbon_intensity_g_co2e_kwh = settings.force_carbon_intensity_g_co2e_kwh
-        self.is_degraded = False
+        self._has_fault = False
         self.noted_faults: set[str] = set()
-        self._told_missing: set[str] = set()
         self._state = State.NEW
         self._is_inherited = False
         self._another_instance_already_running = False
         self._exclusive: Lock | None = None
         self._start_time: float | None = None
         self._run: Run | None = None
-        self._last_report_s = 0.0
-        # Order of locking: stop, then report, then state. The state lock is held for microseconds only.
+        # Order of locking: stop, then report, then state; the state lock is held for microseconds only.
         self._stop_lock = threading.Lock()
-        self._report_lock = threading.RLock()
         self._lock = threading.RLock()
         self._output_handlers = build_handlers(settings)
-        self._outlet = Outlet(Dispatcher(self._output_handlers), settings.api_call_interval, settings.experiment_name)
-        self._reporter = Reporter(settings.measure_power_secs, self._report, self._fold)
+        self._reports = Reports(settings, self._output_handlers, self._lock, self._update_conf)
 
     # --- runs ------------------------------------------------------------------------------------------------------
 
@@ -98,8 +92,7 @@ class BaseEmissionsTracker(OldNames):
             if run is None:
                 return
             run.begin_whole(run.session.mark())
-            if self._outlet.count():
-                self._outlet.live(run.totals()[0])
+        self._reports.first(run)
 
     @guarded
     def stop(self) -> float | None:
@@ -128,14 +121,26 @@ class BaseEmissionsTracker(OldNames):
                 self._tell_not_started()
             return self.final_emissions
         run.session.tick()
-        with self._report_lock:
-            data = self._publish(run)
-        return data.emissions
+        return self._reports.publish(run)[0].emissions
 
     @property
     def handler_faults(self) -> tuple[HandlerFault, ...]:
         """The output handlers that failed, each with its first failure; their log messages may be switched off."""
-        return self._outlet.faults
+        return self._reports.outlet.faults
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether something failed, so that figures or files are incomplete; the log says what."""
+        return self._has_fault or self._reports.is_degraded
+
+    @is_degraded.setter
+    def is_degraded(self, value: bool) -> None:
+        self._has_fault = value
+
+    @property
+    def task_totals(self) -> dict[str, TaskTotals]:
+        """Sums, by name, over finished tasks that are so many that they are no longer kept one by one."""
+        return {} if self._run is None else dict(self._run.tasks.totals)
 
     def __enter__(self) -> Self:
         self.start()
@@ -189,7 +194,7 @@ class BaseEmissionsTracker(OldNames):
             if task is not None:
                 data = run.stop_task(task, run.session.mark())
                 if run.ledger.wants_folding:
-                    self._reporter.wake()
+                    self._reports.wake()
                 return data
             finished = run.tasks.find_finished(task_name) if task_name else None
         if finished is None:
@@ -278,9 +283,8 @@ class BaseEmissionsTracker(OldNames):
         self._state = State.RUNNING
         REGISTRY.add(self)
         self._start_time = time.perf_counter()
-        self._last_report_s = time.monotonic()
-        self._reporter.start()
         self._update_conf()
+        self._reports.begin(run)
         return run
 
     def _may_run(self) -> bool:
@@ -308,74 +312,21 @@ class BaseEmissionsTracker(OldNames):
         with self._lock:
             self._state = State.STOPPED
             attempt(self, "closing the run", run.end)
-        self._reporter.stop()
-        attempt(self, "taking the last sample", self._stop_session, run)
-        with self._report_lock:
-            attempt(self, "writing the results", self._publish, run, is_final=True)
-        attempt(self, "closing the outputs", self._outlet.exit)
-        self.is_degraded |= self._outlet.is_degraded
+        self._reports.end()
+        attempt(self, "taking the last sample", run.session.stop)
+        results = attempt(self, "writing the results", self._reports.publish, run)
+        if results is not None:
+            data, self.final_record = results
+            self.final_emissions, self.final_emissions_data = data.emissions, data
+        self._reports.close()
         if self._exclusive is not None:
             self._exclusive.release()
         REGISTRY.remove(self)
 
-    @staticmethod
-    def _stop_session(run: Run) -> None:
-        run.session.stop()
-
-    def _publish(self, run: Run, *, is_final: bool = False) -> EmissionsData:
-        """Hand out the totals; the caller holds the report lock."""
-        data, record = run.totals()
-        self._tell_missing(record)
-        if is_final:
-            self.final_emissions, self.final_emissions_data, self.final_record = data.emissions, data, record
-        if self._outlet.count():
-            attempt(self, "the live report", self._outlet.live, data)
-        attempt(self, "writing the run", self._outlet.out, data)
-        with self._lock:
-            finished = run.tasks.finished
-        rows = [row for task in finished if (row := task.out()) is not None]
-        attempt(self, "writing the tasks", self._outlet.tasks, rows)
-        self.is_degraded |= self._outlet.is_degraded
-        return data
-
-    @guarded
-    def _report(self) -> None:
-        """What the reporter does every ``measure_power_secs``."""
-        run = self._run
-        if run is None or self._state is not State.RUNNING:
-            return
-        now_s = time.monotonic()
-        gap_s, self._last_report_s = now_s - self._last_report_s, now_s
-        if gap_s > LONG_GAP_PERIODS * self.settings.measure_power_secs:
-            logger.warning(
-                "Background scheduler didn't run for a long period (%.0f s): live reports were late; energy is "
-                "sampled elsewhere and is not affected",
-                gap_s,
-            )
-        run.session.tick()
-        with self._report_lock:
-            if not run.ledger.is_empty:
-                data, record = run.totals()
-                self._tell_missing(record)
-                if self._outlet.count():
-                    attempt(self, "the live report", self._outlet.live, data)
-        self._fold()
-        self._update_conf()
-
-    @guarded
-    def _fold(self) -> None:
-        """Sum up old stretches of a run with very many tasks; woken for it between reports."""
-        run = self._run
-        if run is not None and self._state is State.RUNNING:
-            with self._report_lock:
-                run.settle_tasks()
-                run.ledger.fold()
-
     def _current_data(self) -> EmissionsData:
         run = self._prepared()
         if self._state is State.RUNNING and not run.ledger.is_empty:
-            with self._report_lock:
-                return run.totals()[0]
+            return self._reports.totals(run)[0]
         if self.final_emissions_data is not None:
             return self.final_emissions_data
         return EmissionsData(**run.base)
@@ -383,12 +334,6 @@ class BaseEmissionsTracker(OldNames):
     def _update_conf(self) -> None:
         if self._run is not None:
             self._conf.update(hardware_conf(self._run.session, self._run.pricer.location))
-
-    def _tell_missing(self, record: EmissionsRecord) -> None:
-        news = [reason for reason in record.window.missing if reason not in self._told_missing]
-        if news:
-            self._told_missing.update(news)
-            logger.warning("Not in the figures: %s", "; ".join(news))
 
     def _tell_not_started(self) -> None:
         if not self._another_instance_already_running:

@@ -41,6 +41,10 @@ class Pricer:
         self._intensity_of = intensity_of or (lambda _slot: self.intensity)
         self._kg_per_j = kg_from_g(kwh_from_j(pue_ratio) * self.intensity.intensity_g_per_kwh)
 
+    def kwh(self, energy_j: float) -> float:
+        """Energy after PUE, kWh."""
+        return kwh_from_j(energy_j * self.pue_ratio)
+
     def quick_kg(self, energy_j: float) -> float:
         """Emissions of a short stretch at the place's present intensity."""
         return energy_j * self._kg_per_j

@@ -46,7 +46,7 @@ class Run:
     ) -> None:
         self.session = session
         self.pricer = pricer
-        self.tasks = TaskTable()
+        self.tasks = TaskTable(self.weigh)
         self.ledger = RunLedger(session, lock)
         self.is_whole = False
         self.base: dict[str, Any] = columns()
@@ -132,6 +132,14 @@ class Run:
             return row, is_over or (self._has_loads and not is_provisional)
         record = self.record(start, end)
         return row_from_record(self.base, self.pricer, record), is_over or not record.window.provisional
+
+    def weigh(self, task: Task) -> tuple[float, float, float]:
+        """Duration (s), energy after PUE (kWh) and emissions (kg) of a finished task, and nothing else about it."""
+        start, end = task.start, task.end
+        if start is None or end is None:
+            raise ValueError(f"{task!r} has not ended")
+        energy_j = known_j(self.session.joules(start, end))
+        return s_from_ns(end.t_ns - start.t_ns), self.pricer.kwh(energy_j), self.pricer.quick_kg(energy_j)
 
     def as_mark(self, instant: Mark | datetime) -> Mark:
         """The mark of an instant of the running segment.

@@ -89,25 +89,27 @@ class TaskTotals:
     energy_kwh: float = 0.0
     emissions_kg: float = 0.0
 
-    def add(self, data: EmissionsData) -> None:
+    def add(self, duration_s: float, energy_kwh: float, emissions_kg: float) -> None:
         """Add one finished task."""
         self.count += 1
-        self.duration_s += data.duration
-        self.energy_kwh += data.energy_consumed
-        self.emissions_kg += data.emissions
+        self.duration_s += duration_s
+        self.energy_kwh += energy_kwh
+        self.emissions_kg += emissions_kg
 
 
 class TaskTable:
     """All tasks of a run; the caller holds the tracker's lock.
 
     Args:
+        weigh: Gives duration (s), energy after PUE (kWh) and emissions (kg) of a task that is about to be forgotten.
         kept: Finished tasks to keep one by one.
     """
 
-    def __init__(self, kept: int = KEPT_TASKS) -> None:
+    def __init__(self, weigh: Callable[[Task], tuple[float, float, float]], kept: int = KEPT_TASKS) -> None:
         self.by_name: dict[str, Task] = {}
         self.active: dict[str, Task] = {}
         self.totals: dict[str, TaskTotals] = {}
+        self._weigh = weigh
         self._kept = kept
         self._finished: deque[Task] = deque()
         self._unsettled: deque[Task] = deque()
@@ -177,6 +179,4 @@ class TaskTable:
 
     def _forget(self, task: Task) -> None:
         del self.by_name[task.task_name]
-        data = task.emissions_data
-        if data is not None:
-            self.totals.setdefault(task.wanted_name, TaskTotals()).add(data)
+        self.totals.setdefault(task.wanted_name, TaskTotals()).add(*self._weigh(task))

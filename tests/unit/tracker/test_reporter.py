@@ -79,11 +79,11 @@ def test_long_gap_is_named_while_the_reporter_runs(rig, log):
     tracker.start()
     tracker._measure_power_and_energy()
     assert "didn't run for a long period" not in log.text
-    tracker._last_report_s -= 301
+    tracker._reports._last_tick_s -= 301
     tracker._measure_power_and_energy()
     assert "didn't run for a long period" in log.text
     log.clear()
     tracker.stop()
-    tracker._last_report_s -= 301
+    tracker._reports._last_tick_s -= 301
     tracker._measure_power_and_energy()
     assert "didn't run for a long period" not in log.text

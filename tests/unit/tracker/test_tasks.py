@@ -306,7 +306,7 @@ def test_old_tasks_fold_into_sums_per_name(rig, monkeypatch):
         rig.pass_s(number + 1)
         tracker.stop_task("step")
     assert len(tracker._tasks) == 3
-    folded = tracker._run.tasks.totals["step"]
+    folded = tracker.task_totals["step"]
     assert folded.count == 2
     assert folded.duration_s == pytest.approx(1 + 2)
     assert folded.energy_kwh == pytest.approx(kwh(110, 3))
@@ -323,7 +323,7 @@ def test_very_many_tasks_without_a_run_are_folded_exactly(rig):
         rig.pass_s(0.5)
         tracker.stop_task("step")
         rig.pass_s(0.25)
-    tracker._fold()
+    tracker._reports.fold()
     assert len(tracker._run.ledger._stretches) < 1024
     tracker.start_task("last")
     rig.pass_s(1)
