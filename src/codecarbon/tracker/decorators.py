@@ -91,6 +91,12 @@ def track_emissions(fn: Any = None, *args: Any, **options: Any) -> Any:
     return decorate if fn is None else decorate(fn)
 
 
+@overload
+def track_task_emissions(fn: F, tracker: BaseEmissionsTracker | None = None, task_name: str = "") -> F: ...
+@overload
+def track_task_emissions(
+    fn: None = None, tracker: BaseEmissionsTracker | None = None, task_name: str = ""
+) -> Callable[[F], F]: ...
 def track_task_emissions(fn: Any = None, tracker: BaseEmissionsTracker | None = None, task_name: str = "") -> Any:
     """Measure every call of a function as a task.
 
