@@ -11,6 +11,7 @@ import pytest
 from codecarbon import EmissionsTracker, OfflineEmissionsTracker, OutputMethod
 from codecarbon.config import forget_warnings
 from tests.support.fake_session import FakeClock, FakeSession, RecordingHandler
+from tests.support.logger_state import KeptLog
 
 
 @pytest.fixture
@@ -56,15 +57,12 @@ def test_offline_without_a_country_takes_the_world_average(tmp_path, clock, fake
     assert "unknown place, world average" in tracker.final_record.priced[0].intensity.note
 
 
-def test_unknown_country_is_an_error_in_the_log(clock, fake, caplog):
-    logger = logging.getLogger("codecarbon")
-    logger.addHandler(caplog.handler)
-    try:
-        with OfflineEmissionsTracker(country_iso_code="XYZ", **fake) as tracker:
-            clock.pass_s(1)
-    finally:
-        logger.removeHandler(caplog.handler)
-    assert "Does not support country" in caplog.text
+def test_unknown_country_is_an_error_in_the_log(clock, fake):
+    kept = KeptLog()
+    logging.getLogger("codecarbon").addHandler(kept)
+    with OfflineEmissionsTracker(country_iso_code="XYZ", **fake) as tracker:
+        clock.pass_s(1)
+    assert "Does not support country" in kept.text
     assert tracker.final_emissions > 0
 
 

@@ -15,7 +15,6 @@ NATIVE = sorted(path for kind in ("*.pyx", "*.pxd", "*.h", "*.c") for path in (R
 MAX_LINES = 400
 # Files that may be longer: their limit, and why they are one file.
 LONG = {
-    "src/codecarbon/tracker/facade.py": (420, "two public classes and every public method of theirs"),
     "src/_sensors/nvml.pyx": (500, "one library: its table of functions, its handle and the source that reads it"),
     "src/_sensors/sampler.pyx": (550, "the sampler and the readings it resolves share one record layout"),
     "src/_sensors/c/engine.h": (500, "one thread: its clockwork, its tick and its life cycle"),

@@ -8,6 +8,7 @@ import pytest
 from codecarbon.config import forget_warnings
 from codecarbon.tracker import OfflineEmissionsTracker
 from tests.support.fake_session import FakeSession, RecordingHandler
+from tests.support.logger_state import KeptLog, restored_logger
 
 
 class Rig:
@@ -48,13 +49,16 @@ def rig():
         tracker.stop()
 
 
+@pytest.fixture(autouse=True)
+def package_logger():
+    with restored_logger() as logger:
+        yield logger
+
+
 @pytest.fixture
-def log(caplog):
-    """Messages of the package, although its logger does not propagate."""
-    logger = logging.getLogger("codecarbon")
-    level = logger.level
-    logger.setLevel(logging.DEBUG)
-    logger.addHandler(caplog.handler)
-    yield caplog
-    logger.removeHandler(caplog.handler)
-    logger.setLevel(level)
+def log(package_logger):
+    """Messages of the package at every level."""
+    kept = KeptLog()
+    package_logger.setLevel(logging.DEBUG)
+    package_logger.addHandler(kept)
+    return kept
