@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def read_cpu_info(roots: Roots) -> CpuInfo:
             cpus += 1
         elif line.startswith("physical id"):
             first_cpu.setdefault(_int(line.partition(":")[2], 0), current)
-    brand = head.get("model name") or head.get("Hardware") or platform.processor() or "Unknown"
+    brand = head.get("model name") or head.get("Hardware") or "Unknown"
     return CpuInfo(
         vendor=head.get("vendor_id", ""),
         family=_int(head.get("cpu family", ""), 0),
@@ -92,15 +92,26 @@ def read_facts(roots: Roots, cpu: CpuInfo | None = None) -> MachineFacts:
     """
     cpu = cpu or read_cpu_info(roots)
     return MachineFacts(
-        os=platform.platform(),
-        python_version=platform.python_version(),
+        os=read_platform(),
+        python_version="{}.{}.{}".format(*sys.version_info),
         cpu_model=cpu.brand,
         cpu_count=cpu.cpu_count,
         cpu_physical_count=cpu.socket_count,
         ram_total_gib=gib_from_bytes(read_ram_total_bytes(roots)),
         is_virtual=cpu.is_virtual,
-        is_arm=platform.machine().startswith(("arm", "aarch")),
+        is_arm=os.uname().machine.startswith(("arm", "aarch")),
     )
+
+
+def read_platform() -> str:
+    """The text of ``platform.platform()``, without the subprocess that it starts to ask for the processor."""
+    kernel = os.uname()
+    # musl does not know the name, and then there is no such part.
+    libc = (os.confstr("CS_GNU_LIBC_VERSION") or "") if "CS_GNU_LIBC_VERSION" in os.confstr_names else ""
+    parts = [kernel.sysname, kernel.release, kernel.machine]
+    if libc:
+        parts += ["with", libc.replace(" ", "")]
+    return "-".join(part.replace(" ", "_") for part in parts)
 
 
 def read_ram_total_bytes(roots: Roots) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from codecarbon.hardware import read_cpu_info, read_facts
+from codecarbon.hardware.facts import read_platform
 from codecarbon.model import Roots
 
 BLOCK = """processor\t: {cpu}
@@ -65,3 +66,7 @@ def test_memory_is_gibibytes(roots: Roots) -> None:
 def test_unreadable_memory_is_said_to_be_none(roots: Roots, content: str) -> None:
     Path(roots.procfs, "meminfo").write_text(content)
     assert read_facts(roots).ram_total_gib == 0.0
+
+
+def test_the_platform_is_named_as_the_standard_library_does() -> None:
+    assert read_platform() == platform.platform()
