@@ -9,6 +9,11 @@ def read_msr(path: str | PathLike[str], offset: int, *, ops: Ops | None = None) 
 @final
 class MsrSource(Source):
     def __new__(
-        cls, path: str | PathLike[str], registers: Sequence[tuple[int, Channel]], *, ops: Ops | None = None
+        cls,
+        path: str | PathLike[str],
+        registers: Sequence[tuple[int, Channel]],
+        *,
+        alternatives: Sequence[str | PathLike[str]] = (),
+        ops: Ops | None = None,
     ) -> MsrSource: ...
     def close(self) -> None: ...

@@ -17,7 +17,8 @@ cdef enum:
 
 cdef struct msr_ctx:
     cc_ops *ops
-    char *path
+    char **paths  # the device, then its alternatives
+    Py_ssize_t n_paths
     int fd
     Py_ssize_t n
     int64_t *offsets
@@ -54,12 +55,16 @@ cdef void read_all(void *state, cc_reading *out) noexcept nogil:
 cdef int reopen_device(void *state) noexcept nogil:
     cdef msr_ctx *ctx = <msr_ctx *> state
     cdef Py_ssize_t i
-    cdef int fd
+    cdef int fd = 0, failure = 0
     if not ctx.has_failed:
         return 0
-    fd = ctx.ops.open(ctx.ops.ctx, ctx.path)
+    for i in range(ctx.n_paths):
+        fd = ctx.ops.open(ctx.ops.ctx, ctx.paths[i])
+        if fd >= 0:
+            break
+        failure = failure if failure else fd
     if fd < 0:
-        return fd
+        return failure
     if ctx.fd >= 0:
         ctx.ops.close(ctx.ops.ctx, ctx.fd)
     ctx.fd = fd
@@ -108,16 +113,18 @@ cdef class MsrSource(Source):
     Args:
         path: The device, for example ``/dev/cpu/0/msr``.
         registers: The number of each register and the channel it feeds.
+        alternatives: Devices of other processors of the same package: when the first one goes offline, the next that
+            can be opened takes over.
         ops: System calls to use; libc's by default.
 
     Raises:
-        OSError: The device cannot be opened; ``filename`` is the path.
+        OSError: The device cannot be opened; ``filename`` is the path. Alternatives are not tried then.
         ValueError: No register at all, or more than a sampler can hold.
     """
 
     cdef msr_ctx state
 
-    def __cinit__(self, path, registers, *, Ops ops=None):
+    def __cinit__(self, path, registers, *, alternatives=(), Ops ops=None):
         cdef Py_ssize_t i
         self.state.fd = -1
         registers = [(offset, <Channel?> channel) for offset, channel in registers]
@@ -129,13 +136,18 @@ cdef class MsrSource(Source):
         self.state.n = len(registers)
         self.state.offsets = <int64_t *> calloc(self.state.n, sizeof(int64_t))
         self.state.restarted = <bint *> calloc(self.state.n, sizeof(bint))
-        encoded = fsencode(path)
-        self.state.path = strdup(encoded)
-        if self.state.offsets == NULL or self.state.restarted == NULL or self.state.path == NULL:
+        paths = [fsencode(one) for one in (path, *alternatives)]
+        self.state.paths = <char **> calloc(len(paths), sizeof(char *))
+        if self.state.offsets == NULL or self.state.restarted == NULL or self.state.paths == NULL:
             raise MemoryError()
+        for i, encoded in enumerate(paths):
+            self.state.paths[i] = strdup(encoded)
+            if self.state.paths[i] == NULL:
+                raise MemoryError()
+            self.state.n_paths = i + 1
         for i, (offset, _) in enumerate(registers):
             self.state.offsets[i] = offset
-        self.state.fd = self.ops.table.open(self.ops.table.ctx, self.state.path)
+        self.state.fd = self.ops.table.open(self.ops.table.ctx, self.state.paths[0])
         if self.state.fd < 0:
             errno = -self.state.fd
             raise OSError(errno, strerror(errno), path)
@@ -155,7 +167,10 @@ cdef class MsrSource(Source):
             self.state.fd = -1
 
     def __dealloc__(self):
+        cdef Py_ssize_t i
         self._close_device()
-        free(self.state.path)
+        for i in range(self.state.n_paths):
+            free(self.state.paths[i])
+        free(self.state.paths)
         free(self.state.offsets)
         free(self.state.restarted)

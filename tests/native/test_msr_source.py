@@ -134,6 +134,22 @@ def test_device_that_came_back_is_opened_again(tree):
     assert count_descriptors() == before
 
 
+def test_another_processor_takes_over_when_the_first_goes_offline(tmp_path):
+    tree = FakeMsr(tmp_path, cpus_per_socket=3)
+    tree.poke_socket(0, fake_msr.INTEL_PACKAGE, 9)
+    offline = Fault("pread", path=tree.path(0), first=2, errno=errno.ENXIO)
+    ops = ScriptedOps([offline, Fault("open", path=tree.path(0), first=2, errno=errno.ENXIO)])
+    source = MsrSource(
+        tree.path(0), REGISTERS[:1], alternatives=[tree.dev / "cpu/99/msr", tree.path(1), tree.path(2)], ops=ops
+    )
+    assert source.read() == [(9, 0)]
+    assert source.read() == [(0, -errno.ENXIO)]
+    source.reopen()
+    tree.poke(1, fake_msr.INTEL_PACKAGE, 10)
+    assert source.read() == [(10, 0)]
+    assert ops.open_fds == 1
+
+
 def test_reopening_a_healthy_device_does_nothing(tree):
     source = MsrSource(tree.path(0), REGISTERS)
     source.read()
