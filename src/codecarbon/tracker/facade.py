@@ -8,7 +8,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from codecarbon.config import UNSET, announce, build_signature, merge_arguments, resolve, set_up_logging
+from codecarbon.config import UNSET, announce, merge_arguments, resolve, set_up_logging
 from codecarbon.handlers import Lock, build_handlers
 from codecarbon.model import EmissionsData
 from codecarbon.tracker.compat import OldNames
@@ -22,6 +22,7 @@ from codecarbon.tracker.wiring import conf_of, hardware_conf, make_pricer, open_
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from inspect import Signature
     from types import FrameType, TracebackType
 
     from typing_extensions import Self, Unpack
@@ -348,6 +349,18 @@ def _rebuild(kind: type[BaseEmissionsTracker], arguments: dict[str, Any]) -> Bas
     return kind(**arguments)
 
 
+class _LazySignature:
+    """The signature that ``help()`` and ``inspect`` show; made when somebody looks, since most programs never do."""
+
+    def __init__(self, *, offline: bool) -> None:
+        self._is_offline = offline
+
+    def __get__(self, instance: object, owner: type | None = None) -> Signature:
+        from codecarbon.config import build_signature
+
+        return build_signature(offline=self._is_offline)
+
+
 class EmissionsTracker(BaseEmissionsTracker):
     """Measures the energy of this program and what it emits at the place where it runs.
 
@@ -355,14 +368,14 @@ class EmissionsTracker(BaseEmissionsTracker):
     a variable ``CODECARBON_<NAME>``; ``help()`` and the reference list them.
     """
 
-    __signature__ = build_signature()
+    __signature__ = _LazySignature(offline=False)
 
 
 class OfflineEmissionsTracker(BaseEmissionsTracker):
     """Measures energy and prices it for the place that is given; never looks anywhere else."""
 
     _is_offline: ClassVar[bool] = True
-    __signature__ = build_signature(offline=True)
+    __signature__ = _LazySignature(offline=True)
 
     if TYPE_CHECKING:
 
