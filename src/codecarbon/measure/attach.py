@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -30,6 +32,8 @@ TICK_GAP_S = 0.001
 MODEL_PROBE_HZ = 20.0
 # How long the cards' update periods are learnt, on the library's own thread.
 CALIBRATE_S = 1.0
+# A driver without persistence mode may take seconds to wake the cards.
+OPEN_TIMEOUT_S = 60.0
 
 
 @dataclass(slots=True)
@@ -49,6 +53,7 @@ class Attached:
     gpus: tuple[GpuFacts, ...] = ()
     cards: Cards | None = None
     _ticked_s: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _quick: list[Stream] = field(default_factory=list)
     _holds: list[tuple[Hashable, Stream, float]] = field(default_factory=list)
 
@@ -72,11 +77,19 @@ class Attached:
 
     def poll(self) -> None:
         """Attach what has become ready since the last call."""
+        if self.cards is not None:
+            with self._lock:
+                self._settle_cards()
+
+    def _settle_cards(self) -> None:
+        # Asked again under the lock: another thread may have settled them meanwhile.
         if self.cards is not None and self.cards.settle(self):
             self.cards = None
 
     def detach(self) -> None:
         """Release every stream; the last user's samplers stop."""
+        with self._lock:
+            self.cards = None
         for key, stream, rate_hz in self._holds:
             stream.unwant_hz(rate_hz)
             HUB.release(key, stream)
@@ -94,6 +107,12 @@ class Cards:
         self._request = request
         self._library = NvmlLibrary(request.roots.nvml_library)
         self._library.begin(calibrate_s=CALIBRATE_S)
+
+    def wait(self, attached: Attached) -> None:
+        """Attach the cards when the library answers, on a thread that has nothing else to do."""
+        with contextlib.suppress(OSError):  # settle reads the error from the library
+            self._library.open(OPEN_TIMEOUT_S)
+        attached.poll()
 
     def settle(self, attached: Attached) -> bool:
         """Attach the cards once the library has answered; True when there is nothing left to wait for."""
@@ -201,8 +220,11 @@ def _attach_counters(attached: Attached, request: MeasureRequest, cpu: CpuInfo) 
 def _attach_cards(attached: Attached, request: MeasureRequest) -> None:
     if request.gpu_ids == ():
         return
-    attached.cards = Cards(request)
+    attached.cards = cards = Cards(request)
     attached.poll()
+    if attached.cards is not None:
+        # Most machines have no such library and know it by now. The others get their cards as soon as it answers.
+        threading.Thread(target=cards.wait, args=(attached,), name="codecarbon-cards", daemon=True).start()
 
 
 def _attach_models(attached: Attached, request: MeasureRequest, cpu: CpuInfo, facts: MachineFacts) -> None:

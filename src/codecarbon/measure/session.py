@@ -45,6 +45,7 @@ class Session:
         self.facts: MachineFacts = read_facts(self.request.roots, self._cpu)
         self.anchors = Anchors()
         self._attached: Attached | None = None
+        self._newest: Attached | None = None
         self._fast_holds = 0
 
     # --- life cycle ------------------------------------------------------------------------------------------------
@@ -60,7 +61,7 @@ class Session:
         """
         if self._attached is not None:
             raise TrackerStateError("this session runs already: stop it before starting it again")
-        self._attached = attach(self.request, self._cpu, self.facts)
+        self._attached = self._newest = attach(self.request, self._cpu, self.facts)
         self.tick()
         start = self.mark()
         # Known at once, if only provisionally: the rings may not hold it any more when a long run ends.
@@ -218,21 +219,21 @@ class Session:
     # --- what there is ---------------------------------------------------------------------------------------------
 
     def findings(self) -> tuple[Finding, ...]:
-        """Every sensor that was found or refused, with its state now."""
-        if self._attached is None:
+        """Every sensor that was found or refused, with its state now, or when the session was stopped."""
+        if self._newest is None:
             return ()
         now_ns = time.monotonic_ns()
         found = []
-        for stream in self._attached.segment.streams:
+        for stream in self._newest.segment.streams:
             for channel, finding in enumerate(stream.findings):
                 if not finding.domain.startswith("util."):
                     found.append(with_state(finding, state_of(stream, channel, now_ns)))
-        return (*found, *self._attached.refused)
+        return (*found, *self._newest.refused)
 
     @property
     def gpus(self) -> tuple[GpuFacts, ...]:
         """The graphics cards that are counted, as far as they are known by now."""
-        return self._attached.gpus if self._attached is not None else ()
+        return self._newest.gpus if self._newest is not None else ()
 
     # --- inside ----------------------------------------------------------------------------------------------------
 

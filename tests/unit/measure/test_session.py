@@ -18,6 +18,7 @@ from codecarbon.model import EnergyWindow, Roots
 from codecarbon.units import NS_PER_S
 from tests.support import fake_pmu, fake_powercap
 from tests.support.drive import driven
+from tests.support.nvml_stub import NvmlStub
 
 MODEL_ONLY = Roots(sysfs="/nonexistent-sys", dev="/nonexistent-dev", nvml_library="libnone.so")
 
@@ -379,3 +380,36 @@ def test_the_meter_measures_a_block_without_prices(driven_roots: Roots) -> None:
     assert block.name == "block"
     assert record.component("cpu").energy_j == pytest.approx(200.0 * record.duration_s, rel=0.02)
     assert meter.stop() is None, "a second stop measures nothing"
+
+
+def test_cards_are_attached_when_their_library_answers_and_named_after_the_stop(tmp_path: Path) -> None:
+    stub = NvmlStub.private(tmp_path, gpus=2, watts=300.0)
+    roots = Roots(sysfs=str(tmp_path), dev=str(tmp_path), nvml_library=str(stub.path))
+    session = Session(MeasureRequest(roots=roots))
+    start = session.start()
+    deadline_s = time.monotonic() + 20
+    while not session.joules(start, session.mark())[1]:
+        assert time.monotonic() < deadline_s, "the cards were never attached"
+        session.tick()
+    end = session.stop()
+    gpu = session.window([(start, end)]).component("gpu")
+    assert (gpu.method, gpu.scope, gpu.source) == ("measured", "gpu", "NVML")
+    recorded_j = 600.0 * span_ns((start, end)) / NS_PER_S * gpu.coverage_ratio
+    assert gpu.low_j <= recorded_j <= gpu.high_j
+    assert [card.index for card in session.gpus] == [0, 1]
+    assert {finding.state for finding in session.findings() if finding.interface == "nvml"} == {"live"}
+
+
+def test_a_library_that_fails_is_named_and_no_gpu_energy_is_invented(tmp_path: Path) -> None:
+    stub = NvmlStub.private(tmp_path)
+    stub.fail("nvmlInitWithFlags", 9)
+    stub.fail("nvmlInit_v2", 9)
+    session = Session(MeasureRequest(roots=Roots(sysfs=str(tmp_path), dev=str(tmp_path), nvml_library=str(stub.path))))
+    start = session.start()
+    deadline_s = time.monotonic() + 20
+    while not any(finding.interface == "nvml" for finding in session.findings()):
+        assert time.monotonic() < deadline_s
+        session.tick()
+    window = session.window([(start, session.stop())])
+    assert window.component("gpu").energy_j is None
+    assert any("driver" in reason for reason in window.missing)
