@@ -25,7 +25,7 @@ enum {
 enum { CC_METHOD_NONE = 0, CC_METHOD_COUNTER = 1, CC_METHOD_INTEGRAL = 2 };
 
 /* One physical device. Written by the helper before the state becomes READY, read-only from then on, except for the
- * results of calibration. */
+ * results of calibration, which are written under the mutex. */
 typedef struct cc_nvml_device {
   cc_nvml_handle handle;
   unsigned index;
@@ -46,10 +46,10 @@ typedef struct cc_nvml_device {
   int has_mig;
   int mig_count;
   char mig_uuids[CC_NVML_MAX_MIG][CC_NVML_TEXT];
-  _Atomic int64_t update_period_ns; /* median time between changes of the counter; 0 not known */
-  _Atomic int64_t max_period_ns;
-  _Atomic int64_t power_period_ns;
-  _Atomic double check_ratio; /* counter over integrated power; 0 not known */
+  int64_t update_period_ns; /* median time between changes of the counter; 0 not known */
+  int64_t max_period_ns;
+  int64_t power_period_ns;
+  double check_ratio; /* counter over integrated power; 0 not known */
 } cc_nvml_device;
 
 typedef struct cc_nvml_library {

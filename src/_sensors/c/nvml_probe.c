@@ -215,15 +215,15 @@ static int compare_ns(const void *a, const void *b) {
 }
 
 /* Median and largest gap; without two changes the period is at least as long as we watched. */
-static void conclude(changes *seen, int64_t watched_ns, _Atomic int64_t *median_ns, _Atomic int64_t *max_ns) {
+static void conclude(changes *seen, int64_t watched_ns, int64_t *median_ns, int64_t *max_ns) {
   int64_t median = watched_ns, most = watched_ns;
   if (seen->count > 0) {
     qsort(seen->gaps_ns, (size_t)seen->count, sizeof seen->gaps_ns[0], compare_ns);
     median = seen->gaps_ns[seen->count / 2];
     most = seen->gaps_ns[seen->count - 1];
   }
-  atomic_store(median_ns, median);
-  if (max_ns != NULL) atomic_store(max_ns, most);
+  *median_ns = median;
+  if (max_ns != NULL) *max_ns = most;
 }
 
 typedef struct watch {
@@ -261,14 +261,16 @@ void cc_nvml_calibrate(cc_nvml_library *lib, int64_t duration_ns) {
     }
     pause_ns(CALIBRATION_STEP_NS);
   }
+  pthread_mutex_lock(&lib->mutex);
   for (i = 0; i < lib->device_count && !atomic_load(&lib->cancel); i++) {
     cc_nvml_device *dev = &lib->devices[i];
     if (!is_watched(dev)) continue;
     if (dev->method == CC_METHOD_COUNTER) {
       conclude(&seen[i].energy, duration_ns, &dev->update_period_ns, &dev->max_period_ns);
-      atomic_store(&dev->check_ratio, cc_nvml_check_ratio(&seen[i].check));
+      dev->check_ratio = cc_nvml_check_ratio(&seen[i].check);
     }
     if (seen[i].power.count > 0) conclude(&seen[i].power, duration_ns, &dev->power_period_ns, NULL);
   }
+  pthread_mutex_unlock(&lib->mutex);
   free(seen);
 }
