@@ -294,6 +294,11 @@ cdef class NvmlLibrary:
                 return is_over
             PyErr_CheckSignals()
 
+    def wait(self, double timeout_s=5.0) -> str:
+        """Wait, without the interpreter lock, until opening has succeeded or failed; the state then or at the end."""
+        self._wait(timeout_s, 1)
+        return self.poll()
+
     def open(self, double timeout_s=5.0, *, double calibrate_s=0.0) -> tuple:
         """Begin, and wait for the result.
 

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -119,6 +120,20 @@ def test_begin_never_waits_for_the_driver(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError, match=r"did not answer within 0\.01 s"):
         library.open(timeout_s=0.01)
     assert len(library.open()) == 1
+
+
+def test_waiting_ends_with_the_state_and_lets_python_run(tmp_path: Path) -> None:
+    stub = NvmlStub.private(tmp_path)
+    stub.fail("nvmlInitWithFlags", delay_ns=200_000_000)
+    library = NvmlLibrary(str(stub.path))
+    library.begin()
+    assert library.wait(0.01) == "opening"
+    states = []
+    waiter = threading.Thread(target=lambda: states.append(library.wait()))
+    waiter.start()
+    assert library.poll() == "opening"
+    waiter.join()
+    assert states == ["ready"]
 
 
 def test_all_handles_of_a_name_share_one_start(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codecarbon.hardware.facts import CpuInfo, read_cpu_info, read_facts
+from codecarbon.hardware.gpu import detect_gpus
 from codecarbon.hardware.plan import plan_models
 from codecarbon.hardware.rapl import RaplChannels, open_rapl
 from codecarbon.model import Finding, Roots
@@ -24,7 +25,7 @@ MOST_W = 3000.0
 
 
 def detect(request: MeasureRequest, probe_s: float = PROBE_S) -> tuple[Finding, ...]:
-    """Open every processor sensor and watch it while one core spins.
+    """Open every processor sensor and watch it while one core spins, then read every graphics card.
 
     Args:
         request: Roots and choices; the tracking mode does not matter.
@@ -41,6 +42,7 @@ def detect(request: MeasureRequest, probe_s: float = PROBE_S) -> tuple[Finding, 
         found.close()
     findings = [*probed, *found.refused]
     findings.extend(_absent(request.roots, cpu, {finding.interface for finding in findings}))
+    findings.extend(detect_gpus(request.roots.nvml_library, request.gpu_ids))
     models = plan_models(request, cpu, read_facts(request.roots, cpu))
     findings.extend(
         Finding("model", f"{model.component}-model", model.component, "model", request.roots.procfs, model.label)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codecarbon._sensors import NvmlDevice, NvmlLibrary
+from codecarbon._sensors import NvmlDevice, NvmlLibrary, NvmlSource
 from codecarbon.errors import SensorError, SensorPermissionError, SensorUnavailable
 from codecarbon.model import Finding, GpuFacts
 
@@ -89,14 +89,6 @@ def gpu_facts(device: NvmlDevice) -> GpuFacts:
     )
 
 
-def gpu_model_text(gpus: Iterable[GpuFacts]) -> str:
-    """Name the cards, like ones together: ``2 x NVIDIA A100, 1 x NVIDIA T4``; empty without any."""
-    counts: dict[str, int] = {}
-    for gpu in gpus:
-        counts[gpu.name] = counts.get(gpu.name, 0) + 1
-    return ", ".join(f"{count} x {name}" for name, count in counts.items())
-
-
 def open_library(name: str, *, timeout_s: float = 5.0, calibrate_s: float = 0.0) -> NvmlLibrary:
     """Open the library and wait for it; for ``detect`` and tests, never for a run.
 
@@ -131,6 +123,28 @@ def sensor_error(error: OSError) -> SensorError:
 def library_remedy(error: OSError) -> str:
     """Name the command that would make the library usable; empty where none is known."""
     return _REMEDIES.get(getattr(error, "nvml_code", 0), "")
+
+
+def detect_gpus(name: str, ids: Iterable[int | str] | None, *, timeout_s: float = 2.0) -> tuple[Finding, ...]:
+    """Open the library, read every chosen card once, and say what was found; for ``detect``.
+
+    Returns:
+        One finding per chosen card, or one that says why there is none.
+    """
+    try:
+        library = open_library(name, timeout_s=timeout_s)
+    except SensorError as error:
+        refused = library_finding(NvmlLibrary(name))
+        return (refused or Finding("nvml", "nvml", "gpu", "refused", name, error.message),)
+    devices = select_gpus(library.devices(), ids).devices
+    usable = [device for device in devices if device.method != "none"]
+    powers_w: dict[int, float | None] = {}
+    if usable:
+        source = NvmlSource(library, usable, with_utilisation=False)
+        source.read()
+        powers_w = {device.index: source.status(place)["power_w"] for place, device in enumerate(usable)}
+        source.close()
+    return tuple(device_finding(device, name, power_w=powers_w.get(device.index)) for device in devices)
 
 
 def library_finding(library: NvmlLibrary) -> Finding | None:

@@ -10,6 +10,7 @@ from codecarbon.hardware import MeasureRequest, detect
 from codecarbon.model import Finding, Roots
 from tests.support import fake_pmu, fake_powercap
 from tests.support.drive import driven
+from tests.support.nvml_stub import NvmlStub
 
 
 def by_name(findings: tuple[Finding, ...]) -> dict[str, Finding]:
@@ -77,3 +78,11 @@ def test_the_models_that_stand_in_are_listed_with_their_parameters(tmp_path: Pat
     assert found["model cpu-model"].state == "model"
     assert "42 W" in found["model cpu-model"].reason
     assert "7 W" in found["model ram-model"].reason
+
+
+def test_graphics_cards_are_read_once_and_named(tmp_path: Path) -> None:
+    stub = NvmlStub.private(tmp_path, gpus=2, watts=70.0)
+    roots = Roots(sysfs=str(tmp_path), dev=str(tmp_path), nvml_library=str(stub.path))
+    found = by_name(detect(MeasureRequest(roots=roots, gpu_ids=(1,)), 0.01))
+    assert (found["nvml gpu-1"].state, found["nvml gpu-1"].power_w) == ("live", 70.0)
+    assert "nvml gpu-0" not in found

@@ -9,6 +9,7 @@ import pytest
 from codecarbon import errors
 from codecarbon.hardware import gpu
 from codecarbon.model import GpuFacts
+from codecarbon.tracker.rows import gpu_label
 from tests.support.nvml_stub import NvmlStub
 
 UUIDS = ("GPU-4e81a1b2-aaaa", "GPU-4e99ffff-bbbb", "GPU-f0000000-cccc")
@@ -90,10 +91,12 @@ def test_d41_cards_are_found_without_nvidia_smi(tmp_path: Path, monkeypatch: pyt
     assert len(open_stub(tmp_path).devices()) == 3
 
 
-def test_d42_unlike_cards_are_named_apart() -> None:
-    facts = [GpuFacts(index, "", name, None, None) for index, name in enumerate(["A100", "T4", "A100"])]
-    assert gpu.gpu_model_text(facts) == "2 x A100, 1 x T4"
-    assert gpu.gpu_model_text([]) == ""
+def test_d42_unlike_cards_are_named_apart_and_only_the_chosen_ones(tmp_path: Path) -> None:
+    library = open_stub(tmp_path, "gpu1.name NVIDIA T4")
+    selection = gpu.select_gpus(library.devices(), [0, 1])
+    assert (
+        gpu_label([gpu.gpu_facts(device) for device in selection.devices]) == "1 x NVIDIA H100 80GB HBM3, 1 x NVIDIA T4"
+    )
 
 
 def test_facts_keep_what_is_unknown_unknown(tmp_path: Path) -> None:
@@ -163,3 +166,30 @@ def test_findings_say_what_a_card_offers(tmp_path: Path) -> None:
         "refused",
         "it offers neither energy nor power: the device does not offer this (NVML code 3)",
     )
+
+
+def test_detect_reads_each_chosen_card_once(tmp_path: Path) -> None:
+    names = [f"gpu{index}.uuid {uuid}" for index, uuid in enumerate(UUIDS)]
+    stub = NvmlStub.private(tmp_path, *names, "watts 77", "gpu2.energy 0", "gpu2.power 0", "gpu2.samples 0", gpus=3)
+    findings = gpu.detect_gpus(str(stub.path), ["GPU-4e8", 2])
+    assert [(finding.name, finding.state, finding.power_w) for finding in findings] == [
+        ("gpu-0", "live", 77.0),
+        ("gpu-2", "refused", None),
+    ]
+
+
+def test_detect_names_a_refused_library_and_a_missing_one(tmp_path: Path) -> None:
+    stub = NvmlStub.private(tmp_path, "init 9")
+    (finding,) = gpu.detect_gpus(str(stub.path), None)
+    assert (finding.state, finding.remedy) == ("refused", "sudo modprobe nvidia")
+    (finding,) = gpu.detect_gpus("libnvidia-nobody-has-that.so.1", None)
+    assert (finding.state, finding.path) == ("refused", "libnvidia-nobody-has-that.so.1")
+    assert "No such file" in finding.reason
+
+
+def test_detect_gives_up_on_a_driver_that_hangs(tmp_path: Path) -> None:
+    stub = NvmlStub.private(tmp_path)
+    stub.fail("nvmlInitWithFlags", delay_ns=200_000_000)
+    (finding,) = gpu.detect_gpus(str(stub.path), None, timeout_s=0.01)
+    assert finding.state == "refused"
+    assert "did not answer" in finding.reason
