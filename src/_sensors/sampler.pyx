@@ -414,8 +414,8 @@ cdef class Sampler:
 
         Returns:
             ``(array, lost)``. The array has shape (n,) and fields ``t_ns``, ``h_ns``, ``flags``, ``ticks``, ``missed``,
-            ``gap_ns``, ``cpu_ns`` and ``channels``, the latter of shape (K,) with ``count``, ``lost``, ``age``, ``back``
-            and ``faults``. ``lost`` counts ticks of the range that are overwritten already.
+            ``gap_ns``, ``cpu_ns`` and ``channels``, the latter of shape (K,) with ``count``, ``lost``, ``age``,
+            ``failed``, ``back`` and ``faults``. ``lost`` counts ticks of the range that are overwritten already.
 
         Raises:
             ValueError: The coarse tier was asked for and does not exist.
@@ -438,7 +438,8 @@ cdef class Sampler:
                 for index in range(first, last):
                     if cc_ring_read(ring, index, &view[kept, 0], ring.words):
                         kept += 1
-        channel = numpy.dtype([("count", "u8"), ("lost", "u8"), ("age", "u4"), ("back", "u4"), ("faults", "u8")])
+        channel = numpy.dtype([("count", "u8"), ("lost", "u8"), ("age", "u2"), ("failed", "u2"), ("back", "u4"),
+                               ("faults", "u8")])
         record = numpy.dtype([("t_ns", "i8"), ("h_ns", "u4"), ("flags", "u4"), ("ticks", "u8"), ("missed", "u8"),
                               ("gap_ns", "i8"), ("cpu_ns", "i8"), ("channels", channel, (e.n_channels,))])
         return rows[:kept].reshape(-1).view(record), wanted - kept

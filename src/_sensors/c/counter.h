@@ -26,7 +26,7 @@ enum {
   CC_HOLD = 1 << 10, /* inside a tick only: the reading is suspicious, read again */
   CC_SKIP = 1 << 11  /* the source chose not to read a channel: neither news nor a fault */
 };
-enum { CC_FAULTS = 8, CC_SPACINGS = 64, CC_GONE_AFTER = 100 };
+enum { CC_FAULTS = 8, CC_SPACINGS = 64, CC_GONE_AFTER = 100, CC_AGE_UNKNOWN = UINT16_MAX };
 
 #define CC_RETRY_NS ((int64_t)5000000000)
 /* A reading may imply this much more than the cap before it is called impossible. */
@@ -42,12 +42,17 @@ typedef struct cc_counter {
   int64_t edge_lo_ns;           /* the value now shown was written after this instant */
   int64_t edge_hi_ns;
   uint64_t count, lost;
-  uint64_t faults; /* one wrapping byte per fault: episodes so far */
-  uint32_t active; /* faults of the previous tick, to count episodes and not ticks */
-  uint32_t age;    /* ticks since the last edge */
-  uint32_t back;   /* at an edge: ns from the end of its read back to the middle of its interval */
+  uint64_t faults;   /* one wrapping byte per fault: episodes so far */
+  uint32_t active;   /* faults of the previous tick, to count episodes and not ticks */
+  uint16_t age;      /* ticks since the last edge, or since the first good reading; CC_AGE_UNKNOWN at the most */
+  uint16_t failed;   /* ticks in a row, up to this one, that brought no reading */
+  uint32_t back;     /* at an edge: ns from the end of its read back to the middle of its interval; 0 before any */
+  int has_restarted; /* the source said so, and no reading was taken over since */
   int has_moved;
-  int has_edge; /* since the last new beginning: until then nobody knows how old the value was */
+  int has_edge;   /* since the last new beginning: until then nobody knows how old the value was */
+  int has_fallen; /* the last change was a restart that nobody announced; the value before it, and when it was seen */
+  uint64_t fallen_raw;
+  int64_t fallen_lo_ns;
   uint64_t errors;
   uint32_t errors_in_row;
   int32_t last_errno;
@@ -72,6 +77,7 @@ static inline void cc_rebase(cc_counter *c, uint64_t raw, int64_t a_ns, int64_t 
   c->has_raw = 1;
   c->raw = raw;
   c->has_edge = 0;
+  c->has_fallen = 0;
   c->read_a_ns = c->edge_lo_ns = a_ns;
   c->read_b_ns = c->edge_hi_ns = b_ns;
 }
@@ -82,10 +88,40 @@ static inline void cc_move(cc_counter *c, uint64_t raw, uint64_t delta, int64_t 
     c->edge_hi_ns = b_ns;
     c->count += delta;
     c->has_moved = c->has_edge = 1;
+    c->has_fallen = 0;
   }
   c->raw = raw;
   c->read_a_ns = a_ns;
   c->read_b_ns = b_ns;
+}
+
+/* A change that no energy explains. It happened after the previous read, and so the new value is that fresh. */
+static inline uint32_t cc_restart(cc_counter *c, uint64_t raw, int64_t a_ns, int64_t b_ns) {
+  int64_t since_ns = c->read_a_ns;
+  cc_lose(c, b_ns);
+  cc_rebase(c, raw, a_ns, b_ns);
+  c->edge_lo_ns = since_ns;
+  c->has_edge = 1;
+  return CC_RESET | CC_GAP;
+}
+
+/* A decrease that is no wrap. */
+static inline uint32_t cc_fall(cc_counter *c, uint64_t raw, int64_t a_ns, int64_t b_ns) {
+  uint64_t fallen_raw = c->has_fallen ? c->fallen_raw : c->raw;
+  int64_t fallen_lo_ns = c->has_fallen ? c->fallen_lo_ns : c->edge_lo_ns;
+  uint32_t flags = cc_restart(c, raw, a_ns, b_ns);
+  c->has_fallen = 1;
+  c->fallen_raw = fallen_raw;
+  c->fallen_lo_ns = fallen_lo_ns;
+  return flags;
+}
+
+/* Whether a counter that fell stands where it stood before, or a little further: then it never restarted, it was only
+ * misread. All it gained is booked, and what it would have gained from the restart on becomes part of the bound. */
+static inline int cc_is_back(cc_counter *c, uint64_t raw, int64_t b_ns) {
+  double cap = cc_cap_counts(&c->spec, b_ns - c->fallen_lo_ns);
+  if (!c->has_fallen || raw < c->fallen_raw) return 0;
+  return cap <= 0 || (double)(raw - c->fallen_raw) <= CC_CAP_SLACK * cap + (double)c->spec.quantum;
 }
 
 /* Takes over one reading made inside [a_ns, b_ns]. Returns what happened; CC_HOLD alone means that nothing was taken
@@ -106,13 +142,22 @@ static inline uint32_t cc_counter_update(cc_counter *c, const cc_reading *r, int
   c->errors_in_row = 0;
   if (!c->has_raw) {
     c->first_ns = c->first_ns ? c->first_ns : a_ns;
+    c->has_restarted = 0;
     cc_rebase(c, r->raw, a_ns, b_ns);
     return CC_FIRST;
   }
-  if (r->flags & CC_READ_RESTART) {
+  if (c->has_restarted) {
+    c->has_restarted = 0;
     cc_lose(c, b_ns);
     cc_rebase(c, r->raw, a_ns, b_ns);
     return CC_RESET | CC_GAP;
+  }
+  if (cc_is_back(c, r->raw, b_ns)) {
+    delta = r->raw - c->fallen_raw;
+    c->lost += c->fallen_raw - c->raw;
+    c->has_fallen = 0;
+    cc_move(c, r->raw, delta, a_ns, b_ns);
+    return CC_GAP | (delta ? CC_EDGE : 0);
   }
   /* The value has stood still since its last edge, so all energy since then may appear at once. */
   cap = cc_cap_counts(spec, b_ns - c->edge_lo_ns + (c->has_edge || spec->modulus ? 0 : CC_UNSEEN_NS));
@@ -123,16 +168,12 @@ static inline uint32_t cc_counter_update(cc_counter *c, const cc_reading *r, int
     if (cap > 0 && (double)delta > possible) {
       if (!is_confirmed) return CC_HOLD;
       /* Confirmed and still impossible: believe the register, not the energy. */
-      cc_lose(c, b_ns);
-      cc_rebase(c, r->raw, a_ns, b_ns);
-      return CC_GAP | CC_RESET;
+      return cc_restart(c, r->raw, a_ns, b_ns);
     }
   } else if (spec->modulus && (delta = spec->modulus - c->raw + r->raw, cap <= 0 || (double)delta <= possible)) {
     flags |= CC_WRAP;
   } else {
-    cc_lose(c, b_ns);
-    cc_rebase(c, r->raw, a_ns, b_ns);
-    return CC_RESET | CC_GAP;
+    return cc_fall(c, r->raw, a_ns, b_ns);
   }
   if (spec->modulus) {
     double turns = cc_cap_counts(spec, b_ns - c->read_a_ns) - (double)delta;
@@ -151,12 +192,12 @@ static inline int cc_compare_i64(const void *x, const void *y) {
   return (a > b) - (a < b);
 }
 
-/* Learns the update period from edges that were seen while sampling fast. Runs once per edge, sorts once per 16. */
+/* Learns the update period from the spacing of edges. Runs once per edge, and sorts at few of them. */
 static inline void cc_counter_learn(cc_counter *c, int64_t spacing_ns) {
   int64_t sorted[CC_SPACINGS];
   uint32_t n;
   c->spacing_ns[c->spacings++ % CC_SPACINGS] = spacing_ns;
-  if (c->spacings % 16) return;
+  if (c->spacings % 16 && c->spacings != 4 && c->spacings != 8) return;
   n = c->spacings < CC_SPACINGS ? c->spacings : CC_SPACINGS;
   memcpy(sorted, c->spacing_ns, n * sizeof *sorted);
   qsort(sorted, n, sizeof *sorted, cc_compare_i64);

@@ -21,12 +21,13 @@ enum { CC_ENGINE_NEW, CC_ENGINE_RUNNING, CC_ENGINE_STOPPED, CC_ENGINE_INHERITED,
 enum { CC_W_TIME, CC_W_HALF_FLAGS, CC_W_TICKS, CC_W_MISSED, CC_W_GAP, CC_W_CPU, CC_W_CHANNELS };
 enum { CC_C_COUNT, CC_C_LOST, CC_C_AGE_BACK, CC_C_FAULTS, CC_C_WORDS };
 
-#define CC_PROBE_NS ((int64_t)200000000)  /* fast rate after the start, so that a live counter shows at once */
-#define CC_LINGER_NS ((int64_t)2000000000) /* fast rate after the last window closed */
-#define CC_SECOND_NS ((int64_t)1000000000)
-#define CC_SUSPEND_NS ((int64_t)1000000)
+#define CC_PROBE_NS    ((int64_t)200000000)  /* fast rate after the start, so that a live counter shows at once */
+#define CC_LINGER_NS   ((int64_t)2000000000) /* fast rate after the last window closed */
+#define CC_SECOND_NS   ((int64_t)1000000000)
+#define CC_SUSPEND_NS  ((int64_t)1000000)
 #define CC_STACK_BYTES (256 * 1024)
-enum { CC_CPU_TICKS = 64 };
+/* The thread's processor time costs a system call: asked for now and then at fast rates. */
+enum { CC_CPU_TICKS = 64, CC_CPU_INTERVAL_NS = 10000000 };
 
 typedef struct cc_slot {
   cc_read_fn read;
@@ -59,27 +60,32 @@ typedef struct cc_engine {
   cc_atomic_u32 word, done; /* requests for a tick, and the newest one that a finished tick has served */
   cc_atomic_int stop_flag, state;
   /* Only the sampling thread below this line. */
-  int64_t start_ns, previous_b_ns, previous_a_ns, coarse_ns, offset_ns, offset_check_ns, gap_ns;
+  int64_t start_ns, previous_b_ns, coarse_ns, offset_ns, offset_check_ns, gap_ns, gap_until_ns;
   uint64_t ticks, missed;
   int64_t cpu_ns;
-  int interval_is_fast;
+  int64_t interval_ns; /* from the previous tick to this one, as planned; 0 for the first */
   /* Control. */
   pthread_t thread;
   char name[16];
   struct cc_engine *next, *prev;
 } cc_engine;
 
-/* --- one tick ------------------------------------------------------------------------------------------------------ */
+/* --- one tick ------------------------------------------------------------------------------------------------------
+ */
 
-static inline void cc_read_slot(const cc_slot *slot, cc_reading *out) {
-  int i;
-  for (i = 0; i < slot->n; i++) out[slot->first + i].status = out[slot->first + i].flags = 0;
+static inline void cc_read_slot(cc_engine *e, const cc_slot *slot, cc_reading *out) {
+  int i, end = slot->first + slot->n;
+  for (i = slot->first; i < end; i++) out[i].status = out[i].flags = 0;
   slot->read(slot->ctx, out + slot->first);
+  /* A source says once that a counter restarted, maybe in a reading that is not used. */
+  for (i = slot->first; i < end; i++) {
+    if (out[i].flags & CC_READ_RESTART) e->counters[i].has_restarted = 1;
+  }
 }
 
 static inline void cc_read_all(cc_engine *e, cc_reading *out) {
   int s;
-  for (s = 0; s < e->n_slots; s++) cc_read_slot(&e->slots[s], out);
+  for (s = 0; s < e->n_slots; s++) cc_read_slot(e, &e->slots[s], out);
 }
 
 static inline int64_t cc_now(cc_engine *e) { return e->ops->clock_ns(e->ops->ctx, CC_CLOCK_MONOTONIC); }
@@ -108,17 +114,37 @@ static uint32_t cc_second_look(cc_engine *e, cc_slot *slot, int channel, int64_t
   for (look = 0; look < 2; look++) {
     cc_reading *r = &e->again[channel];
     uint32_t flags;
-    cc_read_slot(slot, e->again);
+    cc_read_slot(e, slot, e->again);
     if (r->status != 0) return CC_GAP | CC_ERR;
     if (r->raw < suspect.raw || (double)(r->raw - suspect.raw) > cc_cap_counts(&c->spec, CC_SECOND_NS) + 1) {
       int64_t b_ns = cc_now(e);
       flags = cc_counter_update(c, r, a_ns, b_ns, 0);
-      /* The second reading is sane: the first was a glitch, and nothing is lost. */
-      return flags & CC_HOLD ? CC_GAP : flags | CC_GAP;
+      /* The second reading is sane: the first was a glitch, and nothing is lost. CC_HOLD: not even that. */
+      return flags | CC_GAP;
     }
     suspect = *r;
   }
   return cc_counter_update(c, &suspect, a_ns, cc_now(e), 1) | CC_GAP;
+}
+
+/* Time without knowledge; channels that miss the same time count it once. */
+static void cc_add_gap(cc_engine *e, int64_t from_ns, int64_t until_ns) {
+  if (from_ns < e->gap_until_ns) from_ns = e->gap_until_ns;
+  if (until_ns <= from_ns) return;
+  e->gap_ns += until_ns - from_ns;
+  e->gap_until_ns = until_ns;
+}
+
+/* Learns from the edge that was just seen, and says how far back the middle of its interval lies. */
+static void cc_take_edge(cc_engine *e, cc_counter *c, int64_t spacing_ns, int64_t a_ns, int64_t b_ns) {
+  int64_t lo_ns = c->edge_lo_ns, fast_ns = cc_load_relaxed(&e->fast_ns), back_ns;
+  /* Beside a fast rate the idle one sees only multiples of itself. */
+  if (spacing_ns && e->interval_ns && (fast_ns <= 0 || e->interval_ns <= fast_ns)) cc_counter_learn(c, spacing_ns);
+  /* The update came after the previous read, and not longer ago than updates ever are apart. */
+  if (c->max_period_ns && a_ns - c->max_period_ns > lo_ns) lo_ns = a_ns - c->max_period_ns;
+  back_ns = (b_ns - lo_ns) / 2;
+  c->age = 0;
+  c->back = back_ns > UINT32_MAX ? UINT32_MAX : back_ns < 1 ? 1 : (uint32_t)back_ns;
 }
 
 static uint32_t cc_take_channel(cc_engine *e, cc_slot *slot, int channel, int64_t a_ns, int64_t b_ns) {
@@ -127,33 +153,36 @@ static uint32_t cc_take_channel(cc_engine *e, cc_slot *slot, int channel, int64_
   int had_moved = c->has_moved;
   uint32_t flags = cc_counter_update(c, &e->now[channel], a_ns, b_ns, 0);
   if (flags == CC_HOLD) flags = cc_second_look(e, slot, channel, a_ns);
+  if (!(flags & (CC_ERR | CC_HOLD | CC_SKIP))) {
+    c->failed = 0;
+  } else if (c->failed < UINT16_MAX) {
+    c->failed++;
+  }
+  flags &= ~(uint32_t)CC_HOLD;
   if (flags & CC_SKIP) {
-    if (c->age < UINT32_MAX) c->age++;
+    if (c->age < CC_AGE_UNKNOWN) c->age++;
     return flags;
   }
   if (flags & CC_ERR) {
     if (!c->is_gone && c->errors_in_row >= CC_GONE_AFTER) {
       c->is_gone = 1;
       c->retry_ns = b_ns + CC_RETRY_NS;
-      if (good_ns) e->gap_ns += b_ns - good_ns;
+      if (good_ns) cc_add_gap(e, good_ns, b_ns);
     } else if (c->is_gone) {
-      e->gap_ns += b_ns - e->previous_b_ns;
+      cc_add_gap(e, e->previous_b_ns, b_ns);
     }
   } else if (c->is_gone) {
     /* Back after a long absence: whatever it shows now is a new beginning. */
     c->is_gone = 0;
     flags |= CC_GAP;
   } else if (flags & CC_RESET) {
-    e->gap_ns += b_ns - good_ns;
+    cc_add_gap(e, good_ns, b_ns);
   }
   if (flags & CC_EDGE) {
-    int64_t lo_ns = c->edge_lo_ns;
-    if (e->interval_is_fast && had_moved) cc_counter_learn(c, b_ns - before_hi_ns);
-    /* The update came after the previous read, and not longer ago than updates ever are apart. */
-    if (c->max_period_ns && a_ns - c->max_period_ns > lo_ns) lo_ns = a_ns - c->max_period_ns;
-    c->age = 0;
-    c->back = (b_ns - lo_ns) / 2 > UINT32_MAX ? UINT32_MAX : (uint32_t)((b_ns - lo_ns) / 2);
-  } else if (c->age < UINT32_MAX) {
+    cc_take_edge(e, c, had_moved ? b_ns - before_hi_ns : 0, a_ns, b_ns);
+  } else if (flags & CC_FIRST) {
+    cc_take_edge(e, c, 0, a_ns, b_ns);
+  } else if (c->age < CC_AGE_UNKNOWN) {
     c->age++;
   }
   if (c->period_ns && b_ns - c->edge_hi_ns > 5 * c->period_ns && c->has_moved &&
@@ -203,7 +232,7 @@ static void cc_write_record(cc_engine *e, int64_t a_ns, int64_t b_ns, uint32_t f
     cc_publish(c, &e->states[i]);
     w[CC_C_COUNT] = c->count;
     w[CC_C_LOST] = c->lost;
-    w[CC_C_AGE_BACK] = c->age | (uint64_t)c->back << 32;
+    w[CC_C_AGE_BACK] = (c->back ? c->age : CC_AGE_UNKNOWN) | (uint64_t)c->failed << 16 | (uint64_t)c->back << 32;
     w[CC_C_FAULTS] = c->faults;
   }
   if (e->ticks == 1) cc_store_relaxed(&e->first_ns, mid_ns);
@@ -225,10 +254,12 @@ static void cc_tick(cc_engine *e) {
   b_ns = cc_now(e);
   if (e->slow_read_ns && b_ns - a_ns > e->slow_read_ns) {
     int64_t again_a_ns = cc_now(e), again_b_ns;
+    int is_worse = 0;
     flags |= CC_SLOW;
     cc_read_all(e, e->again);
     again_b_ns = cc_now(e);
-    if (again_b_ns - again_a_ns < b_ns - a_ns) {
+    for (i = 0; i < e->n_channels; i++) is_worse |= e->again[i].status != 0 && e->now[i].status == 0;
+    if (!is_worse && again_b_ns - again_a_ns < b_ns - a_ns) {
       memcpy(e->now, e->again, (size_t)e->n_channels * sizeof *e->now);
       a_ns = again_a_ns;
       b_ns = again_b_ns;
@@ -244,16 +275,16 @@ static void cc_tick(cc_engine *e) {
   }
   /* A second look takes time: the record must not claim to be older than what it holds. */
   if (flags & CC_GAP) b_ns = cc_now(e);
-  if (e->ticks % CC_CPU_TICKS == 0 || !e->interval_is_fast) {
+  if (e->ticks % CC_CPU_TICKS == 0 || e->interval_ns >= CC_CPU_INTERVAL_NS) {
     e->cpu_ns = e->ops->clock_ns(e->ops->ctx, CC_CLOCK_THREAD_CPU);
   }
   e->ticks++;
   cc_write_record(e, a_ns, b_ns, flags);
-  e->previous_a_ns = a_ns;
   e->previous_b_ns = b_ns;
 }
 
-/* --- the rate ------------------------------------------------------------------------------------------------------ */
+/* --- the rate ------------------------------------------------------------------------------------------------------
+ */
 
 static int64_t cc_period(cc_engine *e, int64_t now_ns) {
   int64_t idle_ns = cc_load_relaxed(&e->idle_ns), fast_ns = cc_load_relaxed(&e->fast_ns);
@@ -284,7 +315,8 @@ static void cc_release_fast(cc_engine *e) {
   atomic_fetch_sub(&e->holds, 1);
 }
 
-/* --- the thread ---------------------------------------------------------------------------------------------------- */
+/* --- the thread ----------------------------------------------------------------------------------------------------
+ */
 
 static void cc_serve(cc_engine *e, uint32_t seen) {
   cc_tick(e);
@@ -304,7 +336,7 @@ static void *cc_thread_main(void *argument) {
   while (!atomic_load(&e->stop_flag)) {
     uint32_t seen = atomic_load(&e->word);
     int64_t now_ns;
-    e->interval_is_fast = old_period_ns && old_period_ns <= cc_load_relaxed(&e->fast_ns);
+    e->interval_ns = old_period_ns;
     cc_serve(e, seen);
     now_ns = cc_now(e);
     period_ns = cc_period(e, now_ns);
@@ -326,7 +358,8 @@ static void *cc_thread_main(void *argument) {
   return NULL;
 }
 
-/* --- life cycle ---------------------------------------------------------------------------------------------------- */
+/* --- life cycle ----------------------------------------------------------------------------------------------------
+ */
 
 static pthread_mutex_t cc_engines_mutex = PTHREAD_MUTEX_INITIALIZER;
 static cc_engine *cc_engines;
@@ -429,9 +462,10 @@ static int cc_engine_tick(cc_engine *e, int64_t wait_ns) {
 static void cc_engine_step(cc_engine *e, int64_t period_ns) {
   if (period_ns > 0) {
     if (!e->previous_b_ns) e->start_ns = cc_now(e);
-    e->ops->wait_until(e->ops->ctx, (uint32_t *)&e->word, 0, (e->previous_b_ns ? e->previous_b_ns : e->start_ns) + period_ns);
+    e->ops->wait_until(e->ops->ctx, (uint32_t *)&e->word, atomic_load(&e->word),
+                       (e->previous_b_ns ? e->previous_b_ns : e->start_ns) + period_ns);
   }
-  e->interval_is_fast = period_ns > 0 && period_ns <= cc_load_relaxed(&e->fast_ns);
+  e->interval_ns = e->ticks ? period_ns : 0;
   cc_tick(e);
 }
 

@@ -59,6 +59,25 @@ static uint64_t cc_next_edge(cc_ring *ring, uint32_t word, uint64_t low, uint64_
   return high;
 }
 
+/* First index in [low, index] with this count, which record `index` shows. */
+static uint64_t cc_first_same(cc_ring *ring, uint32_t word, uint64_t low, uint64_t index, uint64_t count) {
+  uint64_t high = index, value, step = 1;
+  while (high >= low + step && cc_ring_word(ring, high - step, word, &value) && value == count) {
+    high -= step;
+    step *= 2;
+  }
+  if (high >= low + step) low = high - step + 1;
+  while (low < high) {
+    uint64_t middle = low + (high - low) / 2;
+    if (cc_ring_word(ring, middle, word, &value) && value == count) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return high;
+}
+
 /* Last index in [tail, head) whose read ended at or before t, or tail - 1 as UINT64_MAX when there is none. */
 static uint64_t cc_find(cc_ring *ring, int64_t t_ns) {
   uint64_t low = cc_ring_tail(ring), high = cc_ring_head(ring), w[2];
@@ -80,27 +99,23 @@ static uint64_t cc_find(cc_ring *ring, int64_t t_ns) {
 typedef struct cc_edge {
   double t_ns, width_ns; /* middle of the interval in which the update happened, and its length */
   uint64_t count;
-  int is_unseen; /* nobody saw this count being written: the time is that of a record which showed it */
 } cc_edge;
 
-/* The edge at a record. In the coarse tier a record that is no edge itself only bounds the instant of its edge. */
+static inline uint32_t cc_age(const uint64_t *w, uint32_t at) { return (uint16_t)w[at + CC_C_AGE_BACK]; }
+static inline uint32_t cc_failed(uint64_t age_back) { return (uint16_t)(age_back >> 16); }
+static inline uint32_t cc_back(const uint64_t *w, uint32_t at) { return (uint32_t)(w[at + CC_C_AGE_BACK] >> 32); }
+
+/* Nobody saw the count of the first good reading being written: it may be as old as the sensor is slow. */
+static inline int cc_is_unseen(const cc_edge *edge) { return edge->count == 0; }
+
+/* The edge at a record; the first good reading counts as one. Of a record that is none, only the time is known. */
 static cc_edge cc_edge_at(const uint64_t *w, uint32_t at) {
-  uint32_t age = (uint32_t)w[at + CC_C_AGE_BACK], back = (uint32_t)(w[at + CC_C_AGE_BACK] >> 32);
-  cc_edge edge = {(double)(int64_t)w[CC_W_TIME], 0, w[at + CC_C_COUNT], 0};
-  if (age == 0) {
-    edge.t_ns = (double)cc_end(w) - back;
-    edge.width_ns = 2.0 * back;
+  cc_edge edge = {(double)(int64_t)w[CC_W_TIME], 0, w[at + CC_C_COUNT]};
+  if (cc_age(w, at) == 0) {
+    edge.t_ns = (double)cc_end(w) - cc_back(w, at);
+    edge.width_ns = 2.0 * cc_back(w, at);
   }
   return edge;
-}
-
-/* The update behind an edge came after this instant. The record before the edge alone does not say so: its own reading
- * may have failed or been left out. In the coarse tier only a record without failures proves that it was made. */
-static inline int64_t cc_edge_begin(const uint64_t *w, const uint64_t *before, uint32_t at) {
-  uint32_t age = (uint32_t)w[at + CC_C_AGE_BACK], back = (uint32_t)(w[at + CC_C_AGE_BACK] >> 32);
-  if (age != 0) return before[CC_W_HALF_FLAGS] >> 32 & (CC_ERR | CC_SKIP) ? INT64_MIN : cc_begin(before);
-  /* Halved and rounded when it was stored. */
-  return back == UINT32_MAX ? INT64_MIN : cc_end(w) - 2 * (int64_t)back - 3;
 }
 
 typedef struct cc_view {
@@ -111,16 +126,17 @@ typedef struct cc_view {
   int is_coarse;
 } cc_view;
 
-/* The edge that wrote the count of record w: w itself, or `age` ticks earlier. */
+/* The edge that wrote the count of record w: w itself, or `age` ticks earlier, or the oldest record that shows it. */
 static cc_edge cc_edge_before(const cc_view *v, uint64_t index, const uint64_t *w, uint32_t at) {
   uint64_t other[CC_MAX_WORDS];
-  uint32_t age = (uint32_t)w[at + CC_C_AGE_BACK];
-  /* Where it never moved, or the record is gone, nothing older than w is known. */
-  cc_edge unseen = cc_edge_at(w, at);
-  if (v->is_coarse || age == 0) return unseen;
-  unseen.is_unseen = 1;
-  if (age > index || !cc_ring_read(v->ring, index - age, other, v->ring->words)) return unseen;
-  return cc_edge_at(other, at);
+  uint32_t age = cc_age(w, at);
+  if (age == 0) return cc_edge_at(w, at);
+  if (!v->is_coarse && age < CC_AGE_UNKNOWN && age <= index &&
+      cc_ring_read(v->ring, index - age, other, v->ring->words)) {
+    return cc_edge_at(other, at);
+  }
+  index = cc_first_same(v->ring, at + CC_C_COUNT, cc_ring_tail(v->ring), index, w[at + CC_C_COUNT]);
+  return cc_edge_at(cc_ring_read(v->ring, index, other, v->ring->words) ? other : w, at);
 }
 
 static inline double cc_slope(const cc_edge *from, const cc_edge *to) {
@@ -138,27 +154,39 @@ static double cc_slope_before(const cc_view *v, uint32_t at, const cc_edge *edge
 }
 
 enum { CC_EDGES = 6 };
-#define CC_SLOPE_NS ((int64_t)20000000)
+#define CC_SLOPE_NS  ((int64_t)20000000)
 #define CC_SETTLE_NS ((int64_t)50000000)
 
 typedef struct cc_edges {
-  cc_edge edge[CC_EDGES]; /* the one before the instant, then those after it */
+  cc_edge edge[CC_EDGES];     /* the one before the instant, then those after it */
+  int64_t since_ns[CC_EDGES]; /* of those after it: beginning of the last good read before; INT64_MIN: unknown */
   int n;
   int has_high;
   uint64_t high; /* upper bound, in counts, from an edge that certainly came after the instant */
 } cc_edges;
 
+/* When the last good read before the edge at `next` began: the update came later than that. A failed tick in between
+ * says nothing, and how many there were is known in ticks of the fine tier only. */
+static int64_t cc_since(const cc_view *v, uint64_t next, uint32_t at) {
+  uint64_t good = next - 1, age_back, before[2];
+  uint32_t failed;
+  if (!cc_ring_word(v->ring, good, at + CC_C_AGE_BACK, &age_back)) return INT64_MIN;
+  failed = cc_failed(age_back);
+  if (failed && (v->is_coarse || failed == UINT16_MAX || failed > good)) return INT64_MIN;
+  return cc_ring_read(v->ring, good - failed, before, 2) ? cc_begin(before) : INT64_MIN;
+}
+
 static void cc_collect(const cc_view *v, const uint64_t *w, uint32_t at, uint64_t quantum, cc_edges *out) {
-  uint64_t probe[CC_MAX_WORDS], before[2], index = v->index;
+  uint64_t probe[CC_MAX_WORDS], index = v->index;
   out->edge[0] = cc_edge_before(v, v->index, w, at);
   out->n = 1;
   out->has_high = 0;
   while (out->n < CC_EDGES &&
-         !(out->has_high && out->edge[out->n - 1].t_ns >= (double)v->t_ns && !out->edge[0].is_unseen)) {
+         !(out->has_high && out->edge[out->n - 1].t_ns >= (double)v->t_ns && !cc_is_unseen(&out->edge[0]))) {
     uint64_t next = cc_next_edge(v->ring, at + CC_C_COUNT, index, v->head, out->edge[out->n - 1].count);
     if (next >= v->head || !cc_ring_read(v->ring, next, probe, v->ring->words)) return;
-    if (!cc_ring_read(v->ring, next - 1, before, 2)) return;
-    if (!out->has_high && cc_begin(before) >= v->t_ns && cc_edge_begin(probe, before, at) >= v->t_ns) {
+    out->since_ns[out->n] = cc_since(v, next, at);
+    if (!out->has_high && out->since_ns[out->n] >= v->t_ns) {
       /* What was lost on the way is not in the count, but it may have been used before the instant. */
       out->high = probe[at + CC_C_COUNT] + quantum + (probe[at + CC_C_LOST] - w[at + CC_C_LOST]);
       out->has_high = 1;
@@ -197,60 +225,114 @@ static int cc_resolve_instant(const cc_view *v, const cc_channel *spec, const ui
   return is_between;
 }
 
+/* How long the newest tick must lie behind an instant before an update that has not come will not come any more. */
+static int64_t cc_settle_ns(const cc_view *v, cc_state *state) {
+  int64_t period_ns = cc_load_relaxed(&state->max_period_ns);
+  int64_t settle_ns = cc_load_relaxed(&v->engine->idle_ns);
+  if (period_ns > settle_ns) settle_ns = period_ns;
+  settle_ns *= 3;
+  /* A sensor that moves, and nobody knows how often yet. */
+  if (!period_ns && cc_load_relaxed(&state->edge_ns) && settle_ns < CC_SECOND_NS) settle_ns = CC_SECOND_NS;
+  return settle_ns > CC_SETTLE_NS ? settle_ns : CC_SETTLE_NS;
+}
+
+/* The estimate at one end of a window and what makes it uncertain. Powers are in counts per nanosecond. */
+typedef struct cc_guess {
+  double count, slope, width_ns, gap_ns, spread, f;
+} cc_guess;
+
+/* Between two edges: linear between their middles. A long stand-still before the right edge is no part of that: nothing
+ * was used in it, and instants in it have settled on that. */
+static void cc_interpolate(const cc_view *v, uint32_t at, const cc_edges *found, int k, int64_t settle_ns,
+                           cc_guess *g) {
+  cc_edge left = found->edge[k], right = found->edge[k + 1];
+  double t = (double)v->t_ns, moved;
+  g->width_ns = left.width_ns > right.width_ns ? left.width_ns : right.width_ns;
+  if (found->since_ns[k + 1] != INT64_MIN && (double)(found->since_ns[k + 1] - settle_ns) > left.t_ns) {
+    left.t_ns = (double)(found->since_ns[k + 1] - settle_ns);
+  }
+  g->slope = cc_slope(&left, &right);
+  g->spread = fabs(
+      g->slope - (k > 0 ? cc_slope(&found->edge[k - 1], &found->edge[k]) : cc_slope_before(v, at, &found->edge[k], 1)));
+  g->gap_ns = right.t_ns - left.t_ns;
+  g->f = g->gap_ns > 0 && t > left.t_ns ? (t - left.t_ns) / g->gap_ns : 0;
+  if (g->f > 1) g->f = 1;
+  g->f *= 1 - g->f;
+  moved = g->slope * (t - left.t_ns);
+  if (moved > (double)(right.count - left.count)) moved = (double)(right.count - left.count);
+  g->count = moved > 0 ? moved : 0;
+}
+
+/* After the last edge: goes on at the recent power while an update may still come, and adds nothing once it is overdue.
+ */
+static void cc_extrapolate(const cc_view *v, uint32_t at, const cc_edge *last, int is_settled, cc_guess *g) {
+  double open_ns = (double)v->t_ns - last->t_ns;
+  g->slope = g->spread = is_settled ? 0 : cc_slope_before(v, at, last, CC_SLOPE_NS);
+  g->gap_ns = open_ns;
+  g->width_ns = last->width_ns + open_ns;
+  g->f = 1;
+  g->count = open_ns > 0 ? g->slope * open_ns : 0;
+}
+
+/* The power seen next tells how old the first reading was, where that power was constant. */
+static void cc_date_first(cc_edges *found) {
+  cc_edge *first = &found->edge[0], *next = &found->edge[1];
+  double slope;
+  if (!cc_is_unseen(first) || found->n < 3) return;
+  slope = cc_slope(next, &found->edge[found->n - 1]);
+  if (slope > 0) first->t_ns = next->t_ns - (double)(next->count - first->count) / slope;
+  first->width_ns = next->width_ns;
+}
+
 /* One channel at the instant of the view; w is the record at v->index. Returns whether it can no longer change. */
 static int cc_resolve_channel(const cc_view *v, int channel, const uint64_t *w, cc_total *out) {
   const cc_channel *spec = &v->engine->counters[channel].spec;
   cc_state *state = &v->engine->states[channel];
   uint32_t at = CC_W_CHANNELS + CC_C_WORDS * (uint32_t)channel;
-  double t = (double)v->t_ns, uj = (double)spec->num / (double)spec->den, slope, spread = 0, width, gap, f = 1;
-  int64_t period_ns = cc_load_relaxed(&state->max_period_ns), idle_ns = cc_load_relaxed(&v->engine->idle_ns), settle_ns;
+  double t = (double)v->t_ns, uj = (double)spec->num / (double)spec->den, width_j, gap_j;
+  int64_t settle_ns = cc_settle_ns(v, state);
   cc_edges found;
+  cc_guess guess;
   int k = 0, has_pair, is_settled;
   if (spec->is_instant) return cc_resolve_instant(v, spec, w, at, out);
-  cc_collect(v, w, at, spec->quantum, &found);
-  if (found.edge[0].is_unseen && found.n > 2) {
-    /* A first reading is as old as the sensor is slow. The power seen next tells how old, where it was constant. */
-    slope = cc_slope(&found.edge[1], &found.edge[found.n - 1]);
-    if (slope > 0)
-      found.edge[0].t_ns = found.edge[1].t_ns - (double)(found.edge[1].count - found.edge[0].count) / slope;
-    found.edge[0].width_ns = found.edge[1].width_ns;
+  if (cc_back(w, at) == 0) {
+    /* Before its first good reading nothing is known of a channel, and its total begins there. */
+    memset(out, 0, sizeof *out);
+    out->faults = w[at + CC_C_FAULTS];
+    return 1;
   }
+  cc_collect(v, w, at, spec->quantum, &found);
+  cc_date_first(&found);
   while (k + 1 < found.n && found.edge[k + 1].t_ns < t) k++;
   has_pair = k + 1 < found.n;
-  settle_ns = 3 * (period_ns > idle_ns ? period_ns : idle_ns);
-  is_settled = v->newest_ns > v->t_ns + (settle_ns > CC_SETTLE_NS ? settle_ns : CC_SETTLE_NS);
-  gap = t - found.edge[k].t_ns;
-  width = found.edge[k].width_ns;
+  is_settled = v->newest_ns > v->t_ns + settle_ns;
   if (has_pair) {
-    cc_edge *left = &found.edge[k], *right = &found.edge[k + 1];
-    slope = cc_slope(left, right);
-    if (right->width_ns > width) width = right->width_ns;
-    f = right->t_ns > left->t_ns ? gap / (right->t_ns - left->t_ns) : 0;
-    spread = fabs(slope - (k > 0 ? cc_slope(left - 1, left) : cc_slope_before(v, at, left, 1)));
-    gap = right->t_ns - left->t_ns;
+    cc_interpolate(v, at, &found, k, settle_ns, &guess);
   } else {
-    /* No update since: go on at the recent power while one may still come, and add nothing once it is overdue. */
-    slope = is_settled ? 0 : cc_slope_before(v, at, &found.edge[k], CC_SLOPE_NS);
-    spread = slope;
-    width += gap;
+    cc_extrapolate(v, at, &found.edge[k], is_settled, &guess);
   }
-  if (v->is_coarse && width < (double)CC_SECOND_NS) width = (double)CC_SECOND_NS;
+  if (v->is_coarse && guess.width_ns < (double)CC_SECOND_NS) guess.width_ns = (double)CC_SECOND_NS;
   if (!found.has_high) {
     double open_ns = t - found.edge[found.n - 1].t_ns + found.edge[found.n - 1].width_ns / 2;
-    double most = spec->cap_w > 0 ? cc_cap_counts(spec, open_ns > 0 ? (int64_t)open_ns : 0) : 2 * slope * fabs(open_ns);
+    double most =
+        spec->cap_w > 0 ? cc_cap_counts(spec, open_ns > 0 ? (int64_t)open_ns : 0) : 2 * guess.slope * fabs(open_ns);
     found.high = found.edge[found.n - 1].count + spec->quantum + (uint64_t)(most > 0 ? most : 0);
   }
   out->low_uj = cc_uj(spec, w[at + CC_C_COUNT], 0);
   out->high_uj = cc_uj(spec, found.high, spec->den - 1);
-  out->total_uj = cc_uj(spec, found.edge[k].count, 0) + (int64_t)(slope * (t - found.edge[k].t_ns) * uj);
+  out->total_uj = cc_uj(spec, found.edge[k].count, 0) + (int64_t)(guess.count * uj);
+  if (has_pair && out->total_uj > cc_uj(spec, found.edge[k + 1].count, 0)) {
+    out->total_uj = cc_uj(spec, found.edge[k + 1].count, 0);
+  }
   if (out->total_uj < out->low_uj) out->total_uj = out->low_uj;
   if (out->total_uj > out->high_uj) out->total_uj = out->high_uj;
   out->lost_uj = cc_uj(spec, w[at + CC_C_LOST], spec->den - 1);
   out->faults = w[at + CC_C_FAULTS];
-  width *= slope * uj * 1e-6;
-  gap *= (has_pair ? f * (1 - f) : 1) * spread * uj * 1e-6;
-  out->var_j2 = width * width / 12 + gap * gap / 3 + uj * uj * 1e-12 * (double)(spec->quantum * spec->quantum) / 12;
-  return (has_pair && found.has_high && (found.n == CC_EDGES || !found.edge[0].is_unseen)) || is_settled;
+  width_j = guess.width_ns * guess.slope * uj * 1e-6;
+  gap_j = guess.gap_ns * guess.f * guess.spread * uj * 1e-6;
+  out->var_j2 =
+      width_j * width_j / 12 + gap_j * gap_j / 3 + uj * uj * 1e-12 * (double)(spec->quantum * spec->quantum) / 12;
+  return (has_pair && found.has_high && (found.n == CC_EDGES || !cc_is_unseen(&found.edge[0]))) || is_settled;
 }
 
 /* All channels at t_ns. 0, or -ENODATA before the first tick. */
@@ -267,9 +349,9 @@ static int cc_resolve(cc_engine *e, int64_t t_ns, cc_instant *at, cc_total *tota
     if (!cc_ring_read(&e->fine, v.head - 1, newest, 2)) continue;
     at->last_ns = (int64_t)newest[CC_W_TIME];
     at->first_ns = cc_load_relaxed(&e->first_ns);
-    v.newest_ns = cc_end(newest);
+    v.newest_ns = cc_begin(newest);
     v.t_ns = t_ns;
-    at->position = t_ns > v.newest_ns;
+    at->position = t_ns > cc_end(newest);
     index = cc_find(&e->fine, t_ns);
     v.ring = &e->fine;
     v.is_coarse = 0;
