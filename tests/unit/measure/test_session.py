@@ -14,6 +14,7 @@ import pytest
 from codecarbon.errors import TrackerStateError
 from codecarbon.measure import EnergyMeter, Mark, MeasureRequest, Session
 from codecarbon.measure.hub import HUB
+from codecarbon.measure.session import CHOICE_AGE_NS
 from codecarbon.model import EnergyWindow, Roots
 from codecarbon.units import NS_PER_S
 from tests.support import fake_pmu, fake_powercap
@@ -413,3 +414,21 @@ def test_a_library_that_fails_is_named_and_no_gpu_energy_is_invented(tmp_path: P
     window = session.window([(start, session.stop())])
     assert window.component("gpu").energy_j is None
     assert any("driver" in reason for reason in window.missing)
+
+
+def test_many_brief_questions_ask_the_counters_once_while_none_has_moved(tmp_path: Path) -> None:
+    session = Session(MeasureRequest(roots=frozen_roots(tmp_path)))
+    session.start()
+    try:
+        choices = []
+        begin_ns = time.monotonic_ns()
+        for _ in range(50):
+            start = session.mark()
+            session.joules(start, session.mark())
+            choices.append(start.segment.choice)
+            assert start.segment.choice is not None
+            assert not start.segment.choice.is_settled
+        periods = (time.monotonic_ns() - begin_ns) // CHOICE_AGE_NS
+        assert len({id(choice) for choice in choices}) <= periods + 2
+    finally:
+        session.stop()
