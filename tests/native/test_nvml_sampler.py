@@ -259,6 +259,7 @@ print(is_over)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "printed"), [("stop", "False"), ("exit", "None"), ("close", "None")])
 def test_a_stall_of_five_seconds_at_stop_ends_within_three(tmp_path: Path, how: str, printed: str) -> None:
     before = time.monotonic()
