@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SLOT_S = 300
 TICK_WAIT_S = 0.005
+# Three updates of the counters, which come about once a millisecond.
+SYNC_WAIT_S = 0.003
 # A rate needs two ticks.
 RATE_TICKS = 2
 # Until every counter has moved or is given up, choosing is a question to each of them: too dear for every brief task.
@@ -93,8 +95,12 @@ class Session:
 
     # --- marks -----------------------------------------------------------------------------------------------------
 
-    def mark(self) -> Mark:
+    def mark(self, *, sync: bool = False) -> Mark:
         """The present instant; costs a timestamp.
+
+        Args:
+            sync: Wait up to 3 ms for the counters' next update first, so that a window of milliseconds gets a tight
+                bound. Without counters it changes nothing.
 
         Raises:
             TrackerStateError: The session does not run.
@@ -102,6 +108,8 @@ class Session:
         attached = self._attached
         if attached is None:
             raise TrackerStateError("this session does not run: start it first")
+        if sync and attached.counters is not None:
+            attached.counters.sampler.sync(SYNC_WAIT_S)
         return Mark(time.monotonic_ns(), attached.segment)
 
     def mark_at(self, t_ns: int) -> Mark:

@@ -432,3 +432,27 @@ def test_many_brief_questions_ask_the_counters_once_while_none_has_moved(tmp_pat
         assert len({id(choice) for choice in choices}) <= periods + 2
     finally:
         session.stop()
+
+
+def test_edge_sync_tightens_the_bound_of_a_short_window(session: Session) -> None:
+    session.start()
+    session.hold_fast()
+    sampler = session.mark().segment.streams[0].sampler
+    deadline_s = time.monotonic() + 5
+    while not all(sampler.state(i).max_period_ns for i in range(4)):
+        assert time.monotonic() < deadline_s, "the update period was never learnt"
+        session.tick()
+    synced = [(session.mark(sync=True), session.mark(sync=True)) for _ in range(30)]
+    plain = []
+    for _ in range(30):
+        session.tick()
+        start = session.mark()
+        session.tick()
+        plain.append((start, session.mark()))
+    session.stop()
+
+    def width_uj(pair: tuple[Mark, Mark]) -> int:
+        channel = session.window([pair]).component("cpu").channels[0]
+        return channel.high_uj - channel.low_uj
+
+    assert sorted(map(width_uj, synced))[15] < sorted(map(width_uj, plain))[15] / 2
