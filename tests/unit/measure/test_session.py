@@ -228,18 +228,15 @@ def test_missing_everything_is_none_and_said(tmp_path: Path) -> None:
 
 
 def test_sessions_share_one_sampler_and_the_last_one_stops_it(driven_roots: Roots) -> None:
-    def threads() -> list[str]:
-        names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
-        return [name for name in names if name.startswith("codecarbon-rapl")]
-
     first, second = Session(MeasureRequest(roots=driven_roots)), Session(MeasureRequest(roots=driven_roots))
     first.start()
     second.start()
-    assert len(threads()) == 1
+    sampler = first.mark().segment.streams[0].sampler
+    assert second.mark().segment.streams[0].sampler is sampler
     first.stop()
-    assert len(threads()) == 1
+    assert sampler.is_running
     second.stop()
-    assert threads() == []
+    assert not sampler.is_running
 
 
 def test_the_highest_rate_asked_for_wins(driven_roots: Roots) -> None:
