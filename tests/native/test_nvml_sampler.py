@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from codecarbon._sensors import NvmlLibrary, NvmlSource, Reading, Sampler, flag_names
 from codecarbon._sensors._testing import VirtualOps
-from tests.native.test_nvml_library import run_python
+from tests.support.fresh_python import run_python
 from tests.support.nvml_stub import NvmlStub
 
 S = 1_000_000_000
