@@ -97,15 +97,14 @@ def run(words: Sequence[str], signals_fd: int, *, on_wait: Callable[[str], None]
     Raises:
         CommandError: The command could not be started.
     """
-    with _subreaper():
-        is_alone = _is_childless()
-        try:
-            # Not subprocess: its bookkeeping would race with the reaping of orphans below. Our own file descriptors
-            # are close-on-exec; SIGPIPE and SIGXFSZ, which Python ignores, go back to their defaults.
-            pid = os.posix_spawnp(words[0], list(words), os.environ, setsigdef=(signal.SIGPIPE, signal.SIGXFSZ))
-        except OSError as error:
-            raise _error(words[0], error.errno or errno.ENOENT) from error
-        return _Watch(pid, signals_fd, is_alone=is_alone, on_wait=on_wait).wait()
+    is_alone = _is_childless()
+    try:
+        # Not subprocess: its bookkeeping would race with the reaping of orphans below. Our own file descriptors are
+        # close-on-exec; SIGPIPE and SIGXFSZ, which Python ignores, go back to their defaults.
+        pid = os.posix_spawnp(words[0], list(words), os.environ, setsigdef=(signal.SIGPIPE, signal.SIGXFSZ))
+    except OSError as error:
+        raise _error(words[0], error.errno or errno.ENOENT) from error
+    return _Watch(pid, signals_fd, is_alone=is_alone, on_wait=on_wait).wait()
 
 
 class _Watch:
@@ -224,7 +223,7 @@ def _note(number: int, frame: object) -> None:
 
 
 @contextmanager
-def _subreaper() -> Iterator[None]:
+def adopt_orphans() -> Iterator[None]:
     """Adopt orphaned descendants for the time of the block, so that daemons stay part of our process tree."""
     if not sys.platform.startswith("linux"):
         yield

@@ -87,9 +87,9 @@ class StatusLine:
             is_foreground = os.tcgetpgrp(self._fd) == os.getpgrp()
             is_in_line_mode = bool(termios.tcgetattr(self._fd)[3] & termios.ICANON)
             size = os.get_terminal_size(self._fd)
-            return (size.columns, size.lines) if is_foreground and is_in_line_mode else (0, 0)
         except (OSError, termios.error):
             return 0, 0
+        return (size.columns, size.lines) if is_foreground and is_in_line_mode else (0, 0)
 
     def _release(self) -> None:
         with self._lock:

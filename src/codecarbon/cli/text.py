@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
+from contextlib import suppress
 from typing import TextIO
 
 from codecarbon import units
@@ -30,6 +32,19 @@ def is_terminal(stream: TextIO | None) -> bool:
 def has_colour(stream: TextIO | None) -> bool:
     """Say whether to colour what goes to a stream; see https://no-color.org."""
     return is_terminal(stream) and not os.environ.get("NO_COLOR")
+
+
+def say(message: str) -> None:
+    """Tell the user something that is no result, on standard error."""
+    write_error(f"codecarbon: {message}\n")
+
+
+def write_error(content: str) -> None:
+    """Write to standard error, if there is one that takes it: nobody is left to be told otherwise."""
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(content)
+            sys.stderr.flush()
 
 
 class Style:

@@ -61,13 +61,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The parts of all components, and whether the choice, made at ``t_ns``, can still change."""
+    """The parts of all components, and whether the choice can still change."""
 
     parts: tuple[Part, ...]
     absent: tuple[tuple[str, str], ...]
     is_settled: bool
     stream_count: int
-    t_ns: int
 
 
 @dataclass(slots=True)
@@ -123,8 +122,7 @@ def choose(streams: list[Stream], request: MeasureRequest, now_ns: int, *, is_fi
     elif has_own_ram and "ram" in models:
         parts.append(models["ram"])
     parts.extend(_gpu_parts(counters, streams))
-    absent = _absent(parts, ("cpu", "ram") if has_own_ram else ("cpu",))
-    return Choice(tuple(parts), absent, is_settled, len(streams), now_ns)
+    return Choice(tuple(parts), _absent(parts, ("cpu", "ram") if has_own_ram else ("cpu",)), is_settled, len(streams))
 
 
 def state_of(stream: Stream, channel: int, now_ns: int) -> tuple[SensorState, str]:

@@ -18,7 +18,7 @@ child.INTERRUPT_GRACE_S = float(sys.argv[1])
 child.TERMINATE_GRACE_S = float(sys.argv[2])
 try:
     child.check_command(sys.argv[3])
-    with child.catch_signals() as signals_fd:
+    with child.adopt_orphans(), child.catch_signals() as signals_fd:
         outcome = child.run(sys.argv[3:], signals_fd, on_wait=lambda text: print(text, file=sys.stderr, flush=True))
 except child.CommandError as error:
     print(error, file=sys.stderr)
@@ -133,8 +133,10 @@ def test_signals_are_forwarded(number):
 
 def test_signal_that_the_caller_ignores_stays_ignored():
     code = "import signal; print(signal.getsignal(signal.SIGHUP).name, flush=True)"
-    process = start(*python(code), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
-    assert finish(process)[1] == "SIG_IGN\n"
+    driver = [PYTHON, "-c", DRIVER, "20", "20", *python(code)]
+    words = ["sh", "-c", 'trap "" HUP; exec "$@"', "nohup", *driver]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "SIG_IGN\n"
 
 
 def test_ctrl_c_waits_for_the_command_to_clean_up():
@@ -256,7 +258,7 @@ import os, subprocess, sys
 from codecarbon.cli import child
 other = subprocess.Popen([sys.executable, "-c", "raise SystemExit(5)"])
 os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
-with child.catch_signals() as signals_fd:
+with child.adopt_orphans(), child.catch_signals() as signals_fd:
     outcome = child.run(["true"], signals_fd)
 assert outcome.exit_code == 0, outcome
 assert other.wait() == 5
@@ -269,7 +271,7 @@ def test_handlers_are_put_back():
 import signal
 from codecarbon.cli import child
 before = {number: signal.getsignal(number) for number in signal.valid_signals()}
-with child.catch_signals() as signals_fd:
+with child.adopt_orphans(), child.catch_signals() as signals_fd:
     child.run(["true"], signals_fd)
 assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before
 assert signal.set_wakeup_fd(-1) == -1
@@ -281,7 +283,7 @@ def test_signal_before_the_start_reaches_the_command():
     code = """
 import os, signal, sys
 from codecarbon.cli import child
-with child.catch_signals() as signals_fd:
+with child.adopt_orphans(), child.catch_signals() as signals_fd:
     os.kill(os.getpid(), signal.SIGTERM)
     outcome = child.run(["sleep", "60"], signals_fd)
 assert outcome.signal_number == signal.SIGTERM, outcome
