@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 from codecarbon._version import __version__
 
 if TYPE_CHECKING:
+    from docutils import nodes
+    from docutils.nodes import TextElement
+    from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
@@ -36,9 +40,24 @@ nitpick_ignore_regex = [
         r"(int|str|float|bool|bytes|object|tuple|dict|list|set|None|Any|Self|Sequence|Mapping|Iterable|Callable)",
     ),
     # Types of signatures that have no page of their own: keyword tables, type variables, frames.
-    (r"py:.*", r"(.*\.)?(TrackerOptions|OfflineOptions|DecoratorOptions|F|FrameType|TracebackType)"),
+    (r"py:.*", r"(.*\.)?(TrackerOptions|OfflineOptions|DecoratorOptions|F|FrameType|TracebackType|RLock|Run)"),
+    # Inside of a session; nobody makes one by hand.
+    (r"py:.*", r"codecarbon\.measure\.(marks\.Segment|session\.Session)"),
+    (r"py:class", r"tuple\[int \| str"),
     (r"py:.*", r"(datetime|Literal|optional|ValueError|RuntimeError|ImportError|LookupError|Exception)"),
 ]
+
+
+def find_by_last_name(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: TextElement
+) -> nodes.reference | None:
+    """Resolve `Mark` to `codecarbon.measure.Mark`: signatures and docstrings use the short names that users write."""
+    last = node.get("reftarget", "").rpartition(".")[2]
+    matches = [name for name in env.domains.python_domain.objects if name.rpartition(".")[2] == last]
+    if node.get("refdomain") != "py" or len(matches) != 1:
+        return None
+    domain = env.domains.python_domain
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", matches[0], node, contnode)
 
 
 def setup(app: Sphinx) -> None:
@@ -46,4 +65,4 @@ def setup(app: Sphinx) -> None:
     import generate
 
     generate.write(HERE / "reference" / "generated")
-    del app
+    app.connect("missing-reference", find_by_last_name)

@@ -1,4 +1,4 @@
-"""Write the reference pages that must not drift: settings, columns, errors and commands, from the code itself."""
+"""Write the reference pages that must not drift: settings, columns and commands, from the code itself."""
 
 from __future__ import annotations
 
@@ -76,18 +76,6 @@ def columns() -> str:
     return text
 
 
-def errors() -> str:
-    """Return the page of errors."""
-    from codecarbon import errors as module
-
-    text = "# Errors\n\n"
-    for _, error in inspect.getmembers(module, inspect.isclass):
-        bases = ", ".join(f"`{base.__name__}`" for base in error.__bases__)
-        first = (inspect.getdoc(error) or "").split("\n")[0]
-        text += f"## `{error.__name__}`\n\n{first}\nIt is a {bases}.\n\n"
-    return text
-
-
 def commands() -> str:
     """Return the page of commands."""
     import typer.main
@@ -105,6 +93,5 @@ def commands() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "columns": columns,
-    "errors": errors,
     "commands": commands,
 }

@@ -79,6 +79,7 @@ cdef extern from "resolve.h" nogil:
     int cc_engine_start(cc_engine *e)
     int cc_engine_stop(cc_engine *e, int64_t timeout_ns)
     int cc_engine_tick(cc_engine *e, int64_t wait_ns)
+    int cc_engine_sync(cc_engine *e, int64_t wait_ns)
     void cc_engine_step(cc_engine *e, int64_t period_ns)
     void cc_hold_fast(cc_engine *e)
     void cc_release_fast(cc_engine *e)

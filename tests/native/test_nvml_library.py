@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -13,23 +11,8 @@ from pathlib import Path
 import pytest
 
 from codecarbon._sensors import NvmlLibrary, NvmlSource
+from tests.support.fresh_python import run_python
 from tests.support.nvml_stub import CONFIG_VARIABLE, NvmlStub, build_stub, config_text
-
-ROOT = Path(__file__).parent.parent.parent
-
-
-def run_python(script: str, *arguments: str, timeout_s: float = 20.0, **environment: str) -> str:
-    """Run a script in a fresh interpreter and return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def test_a_handle_costs_nothing_before_begin() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from codecarbon._sensors import NvmlLibrary, NvmlSource, Reading, Sampler, flag_names
 from codecarbon._sensors._testing import VirtualOps
-from tests.native.test_nvml_library import run_python
+from tests.support.fresh_python import run_python
 from tests.support.nvml_stub import NvmlStub
 
 S = 1_000_000_000
@@ -259,6 +259,7 @@ print(is_over)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "printed"), [("stop", "False"), ("exit", "None"), ("close", "None")])
 def test_a_stall_of_five_seconds_at_stop_ends_within_three(tmp_path: Path, how: str, printed: str) -> None:
     before = time.monotonic()

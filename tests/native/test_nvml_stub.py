@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from codecarbon._sensors import NvmlLibrary, NvmlSource
+from tests.support.fresh_python import run_python
 from tests.support.nvml_stub import NvmlStub
 
 ROOT = Path(__file__).parent.parent.parent
@@ -51,6 +52,23 @@ def test_without_a_command_it_prints_what_to_export(tmp_path: Path) -> None:
     script = f"{done.stdout}\nexec {sys.executable} -c '{READ}'"
     shell = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
     assert shell.stdout == "1 50.0 NVIDIA H100 80GB HBM3\n", shell.stderr
+
+
+def test_a_private_stub_is_nobody_elses_library(tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from codecarbon._sensors import NvmlLibrary
+from tests.support.nvml_stub import NvmlStub
+stub = NvmlStub.private(Path(sys.argv[1]))
+NvmlLibrary(str(stub.path)).open()
+try:
+    NvmlLibrary().open()
+except OSError:
+    pass
+print(stub.refcount(), stub.calls("nvmlInitWithFlags"))
+"""
+    assert run_python(script, str(tmp_path)) == "1 1"
 
 
 def test_the_configuration_can_be_edited_while_it_runs(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ typedef _Atomic int64_t cc_atomic_i64;
 typedef _Atomic uint32_t cc_atomic_u32;
 typedef _Atomic int cc_atomic_int;
 
-#define cc_load_relaxed(word) atomic_load_explicit((word), memory_order_relaxed)
-#define cc_load_acquire(word) atomic_load_explicit((word), memory_order_acquire)
+#define cc_load_relaxed(word)         atomic_load_explicit((word), memory_order_relaxed)
+#define cc_load_acquire(word)         atomic_load_explicit((word), memory_order_acquire)
 #define cc_store_relaxed(word, value) atomic_store_explicit((word), (value), memory_order_relaxed)
 #define cc_store_release(word, value) atomic_store_explicit((word), (value), memory_order_release)
 

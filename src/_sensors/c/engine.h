@@ -58,11 +58,14 @@ typedef struct cc_engine {
   cc_atomic_i64 idle_ns, fast_ns, linger_until_ns, first_ns;
   cc_atomic_int holds, is_fast;
   cc_atomic_u32 word, done; /* requests for a tick, and the newest one that a finished tick has served */
+  cc_atomic_i64 burst_until_ns;
+  cc_atomic_u32 edges; /* updates that a burst has caught */
   cc_atomic_int stop_flag, state;
   /* Only the sampling thread below this line. */
   int64_t start_ns, previous_b_ns, coarse_ns, offset_ns, offset_check_ns, gap_ns, gap_until_ns;
   uint64_t ticks, missed;
   int64_t cpu_ns;
+  uint32_t last_flags;
   int64_t interval_ns; /* from the previous tick to this one, as planned; 0 for the first */
   /* Control. */
   pthread_t thread;
@@ -279,6 +282,7 @@ static void cc_tick(cc_engine *e) {
     e->cpu_ns = e->ops->clock_ns(e->ops->ctx, CC_CLOCK_THREAD_CPU);
   }
   e->ticks++;
+  e->last_flags = flags;
   cc_write_record(e, a_ns, b_ns, flags);
   e->previous_b_ns = b_ns;
 }
@@ -326,6 +330,19 @@ static void cc_serve(cc_engine *e, uint32_t seen) {
   }
 }
 
+/* Reads back to back until a counter moves, so that somebody may place a mark right behind an update. */
+static void cc_burst(cc_engine *e) {
+  while (cc_now(e) < cc_load_relaxed(&e->burst_until_ns)) {
+    e->interval_ns = 1;
+    cc_tick(e);
+    if (e->last_flags & CC_EDGE) {
+      cc_store_relaxed(&e->burst_until_ns, 0);
+      atomic_fetch_add(&e->edges, 1);
+      e->ops->wake(e->ops->ctx, (uint32_t *)&e->edges);
+    }
+  }
+}
+
 static void *cc_thread_main(void *argument) {
   cc_engine *e = argument;
   int64_t due_ns, period_ns, old_period_ns = 0;
@@ -338,6 +355,7 @@ static void *cc_thread_main(void *argument) {
     int64_t now_ns;
     e->interval_ns = old_period_ns;
     cc_serve(e, seen);
+    cc_burst(e);
     now_ns = cc_now(e);
     period_ns = cc_period(e, now_ns);
     if (period_ns != old_period_ns) due_ns = now_ns;
@@ -442,6 +460,19 @@ static int cc_engine_stop(cc_engine *e, int64_t timeout_ns) {
   pthread_detach(e->thread);
   atomic_store(&e->state, CC_ENGINE_LEAKED);
   return 0;
+}
+
+/* Waits for the next update of any counter, with the thread reading back to back meanwhile: 1, or 0 without one. */
+static int cc_engine_sync(cc_engine *e, int64_t wait_ns) {
+  uint32_t before = atomic_load(&e->edges);
+  int64_t deadline_ns = cc_now(e) + wait_ns;
+  cc_store_relaxed(&e->burst_until_ns, deadline_ns);
+  cc_ask(e);
+  while (atomic_load(&e->edges) == before) {
+    if (atomic_load(&e->state) != CC_ENGINE_RUNNING) return 0;
+    if (e->ops->wait_until(e->ops->ctx, (uint32_t *)&e->edges, before, deadline_ns) == -ETIMEDOUT) break;
+  }
+  return atomic_load(&e->edges) != before;
 }
 
 /* Waits until a tick that began after the call is published: 1, or 0 when the time is over. */

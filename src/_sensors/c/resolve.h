@@ -284,6 +284,19 @@ static void cc_date_first(cc_edges *found) {
   first->width_ns = next->width_ns;
 }
 
+/* Right behind an update that was caught in the act, little energy can have been used: the cap bounds it better than
+ * the next update does. An interval shorter than the update period begins with a read, so its beginning is certain. */
+static void cc_cap_high(const cc_view *v, const cc_channel *spec, cc_state *state, cc_edges *found) {
+  const cc_edge *last = &found->edge[0];
+  int64_t period_ns = cc_load_relaxed(&state->max_period_ns);
+  double since_ns = (double)v->t_ns - last->t_ns + last->width_ns / 2;
+  uint64_t high;
+  if (spec->cap_w <= 0 || !period_ns || cc_is_unseen(last) || last->width_ns >= (double)period_ns || since_ns < 0)
+    return;
+  high = last->count + spec->quantum + (uint64_t)cc_cap_counts(spec, (int64_t)since_ns + 1);
+  if (high < found->high) found->high = high;
+}
+
 /* One channel at the instant of the view; w is the record at v->index. Returns whether it can no longer change. */
 static int cc_resolve_channel(const cc_view *v, int channel, const uint64_t *w, cc_total *out) {
   const cc_channel *spec = &v->engine->counters[channel].spec;
@@ -318,6 +331,7 @@ static int cc_resolve_channel(const cc_view *v, int channel, const uint64_t *w, 
         spec->cap_w > 0 ? cc_cap_counts(spec, open_ns > 0 ? (int64_t)open_ns : 0) : 2 * guess.slope * fabs(open_ns);
     found.high = found.edge[found.n - 1].count + spec->quantum + (uint64_t)(most > 0 ? most : 0);
   }
+  cc_cap_high(v, spec, state, &found);
   out->low_uj = cc_uj(spec, w[at + CC_C_COUNT], 0);
   out->high_uj = cc_uj(spec, found.high, spec->den - 1);
   out->total_uj = cc_uj(spec, found.edge[k].count, 0) + (int64_t)(guess.count * uj);

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 
 typedef struct cc_ring {
-  uint64_t mask;  /* number of slots, a power of two, minus one */
-  uint32_t words; /* payload words of a record */
+  uint64_t mask;      /* number of slots, a power of two, minus one */
+  uint32_t words;     /* payload words of a record */
   cc_atomic_u64 head; /* index of the next record to be written */
   cc_atomic_u64 *seq;
   cc_atomic_u64 *data;

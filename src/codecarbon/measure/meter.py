@@ -25,8 +25,9 @@ class Window:
         record: The energy, asked again each time until it is settled; None while the block runs.
     """
 
-    def __init__(self, session: Session, name: str) -> None:
+    def __init__(self, session: Session, name: str, *, sync: bool = False) -> None:
         self.name = name
+        self._sync = sync
         self._session = session
         self._start: Mark | None = None
         self._end: Mark | None = None
@@ -34,13 +35,13 @@ class Window:
 
     def __enter__(self) -> Self:
         self._session.hold_fast()
-        self._start = self._session.mark()
+        self._start = self._session.mark(sync=self._sync)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end = self._session.mark()
+        self._end = self._session.mark(sync=self._sync)
         self._session.release_fast()
 
     @property
@@ -95,13 +96,16 @@ class EnergyMeter:
     ) -> None:
         self.stop()
 
-    def mark(self) -> Mark:
+    def mark(self, *, sync: bool = False) -> Mark:
         """The present instant, for ``energy``; costs a timestamp.
+
+        Args:
+            sync: Wait up to 3 ms for the counters' next update first, for windows of milliseconds.
 
         Raises:
             TrackerStateError: The meter does not run.
         """
-        return self._session.mark()
+        return self._session.mark(sync=sync)
 
     def energy(self, start: Mark | datetime, end: Mark | datetime | None = None) -> EnergyWindow:
         """Energy between two instants, past or open.
@@ -119,6 +123,11 @@ class EnergyMeter:
         """
         return self._session.energy(start, end)
 
-    def window(self, name: str) -> Window:
-        """Measure a block: ``with meter.window("epoch") as w: ...``, then ``w.record``."""
-        return Window(self._session, name)
+    def window(self, name: str, *, sync: bool = False) -> Window:
+        """Measure a block: ``with meter.window("epoch") as w: ...``, then ``w.record``.
+
+        Args:
+            name: What to call it.
+            sync: Begin and end right behind an update of the counters, each up to 3 ms later.
+        """
+        return Window(self._session, name, sync=sync)

@@ -61,12 +61,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The parts of all components, and whether the choice can still change."""
+    """The parts of all components, and whether the choice, made at ``t_ns``, can still change."""
 
     parts: tuple[Part, ...]
     absent: tuple[tuple[str, str], ...]
     is_settled: bool
     stream_count: int
+    t_ns: int
 
 
 @dataclass(slots=True)
@@ -122,7 +123,8 @@ def choose(streams: list[Stream], request: MeasureRequest, now_ns: int, *, is_fi
     elif has_own_ram and "ram" in models:
         parts.append(models["ram"])
     parts.extend(_gpu_parts(counters, streams))
-    return Choice(tuple(parts), _absent(parts, ("cpu", "ram") if has_own_ram else ("cpu",)), is_settled, len(streams))
+    absent = _absent(parts, ("cpu", "ram") if has_own_ram else ("cpu",))
+    return Choice(tuple(parts), absent, is_settled, len(streams), now_ns)
 
 
 def state_of(stream: Stream, channel: int, now_ns: int) -> tuple[SensorState, str]:

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 SLOT_S = 300
 TICK_WAIT_S = 0.005
+# Three updates of the counters, which come about once a millisecond.
+SYNC_WAIT_S = 0.003
 # A rate needs two ticks.
 RATE_TICKS = 2
+# Until every counter has moved or is given up, choosing is a question to each of them: too dear for every brief task.
+CHOICE_AGE_NS = NS_PER_S // 100
 
 
 class Session:
@@ -91,8 +95,12 @@ class Session:
 
     # --- marks -----------------------------------------------------------------------------------------------------
 
-    def mark(self) -> Mark:
+    def mark(self, *, sync: bool = False) -> Mark:
         """The present instant; costs a timestamp.
+
+        Args:
+            sync: Wait up to 3 ms for the counters' next update first, so that a window of milliseconds gets a tight
+                bound. Without counters it changes nothing.
 
         Raises:
             TrackerStateError: The session does not run.
@@ -100,6 +108,8 @@ class Session:
         attached = self._attached
         if attached is None:
             raise TrackerStateError("this session does not run: start it first")
+        if sync and attached.counters is not None:
+            attached.counters.sampler.sync(SYNC_WAIT_S)
         return Mark(time.monotonic_ns(), attached.segment)
 
     def mark_at(self, t_ns: int) -> Mark:
@@ -154,7 +164,7 @@ class Session:
         """
         found: dict[str, float] = {}
         is_provisional = False
-        for part in self._choose(start.segment).parts:
+        for part in self._choose(start.segment, CHOICE_AGE_NS).parts:
             uj, open_ended = energy_uj(part, start, end)
             if open_ended and self._attached is not None and end.reading(part.stream).ticks < RATE_TICKS:
                 # In the first instants of a session nothing tells the power yet: a tick more does.
@@ -181,9 +191,10 @@ class Session:
         for start, end in spans:
             if end.t_ns < start.t_ns or start.segment is not end.segment:
                 raise ValueError(f"{start} to {end} is not a span: it must end after it starts, in the same segment")
-            if self._attached is not None:
-                self._attached.poll()
-            self._choose(start.segment)
+        if self._attached is not None:
+            self._attached.poll()
+        for segment in dict.fromkeys(start.segment for start, _ in spans):
+            self._choose(segment)
         return sum_spans(spans, self.utc(spans[0][0]), self.utc(spans[-1][1]), self.facts)
 
     def energy(self, start: Mark | datetime, end: Mark | datetime | None = None) -> EnergyWindow:
@@ -245,11 +256,14 @@ class Session:
     def _as_mark(self, instant: Mark | datetime) -> Mark:
         return self.mark_at(self.anchors.t_ns(instant)) if isinstance(instant, datetime) else instant
 
-    def _choose(self, segment: Segment) -> Choice:
+    def _choose(self, segment: Segment, max_age_ns: int = 0) -> Choice:
         choice = segment.choice
-        if choice is None or not choice.is_settled or choice.stream_count != len(segment.streams):
+        if choice is not None and choice.is_settled and choice.stream_count == len(segment.streams):
+            return choice
+        now_ns = time.monotonic_ns()
+        if choice is None or choice.stream_count != len(segment.streams) or now_ns - choice.t_ns >= max_age_ns:
             # A stopped segment cannot change any more, but this costs little and keeps one rule.
             choice = segment.choice = choose(
-                segment.streams, self.request, time.monotonic_ns(), is_filtered="sgx" in self._cpu.flags
+                segment.streams, self.request, now_ns, is_filtered="sgx" in self._cpu.flags
             )
         return choice

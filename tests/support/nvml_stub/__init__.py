@@ -28,14 +28,16 @@ _SOURCE = Path(__file__).with_name("nvml_stub.c")
 _FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-fPIC", "-shared", "-fvisibility=hidden")
 
 
-def build_stub(directory: Path | None = None) -> Path:
+def build_stub(directory: Path | None = None, *, is_private: bool = False) -> Path:
     """Compile the library, once per version of its source.
 
     Args:
         directory: Where to put it; by default a folder of this user's in the system's temporary folder.
+        is_private: Leave out the soname. With it, whoever asks the loader for NVIDIA's library gets this one once it is
+            loaded anywhere in the process; that is right for a process of its own only.
 
     Returns:
-        The path of the library; its folder holds nothing else and can go on ``LD_LIBRARY_PATH``.
+        The path of the library; its folder can go on ``LD_LIBRARY_PATH``.
     """
     if directory is None:
         digest = hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:16]
@@ -43,14 +45,14 @@ def build_stub(directory: Path | None = None) -> Path:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if directory.stat().st_uid != os.getuid():
         raise PermissionError(f"{directory} belongs to somebody else: remove it, or give another folder")
-    target = directory / SONAME
+    target = directory / ("private.so" if is_private else SONAME)
     if not target.exists():
         compiler = os.environ.get("CC") or (sysconfig.get_config_var("CC") or "cc").split()[0]
+        flags = _FLAGS if is_private else (*_FLAGS, f"-Wl,-soname,{SONAME}")
         # A private name first: another test process may be building the same file.
         with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
             built = Path(scratch) / SONAME
-            command = [compiler, *_FLAGS, f"-Wl,-soname,{SONAME}", "-o", str(built), str(_SOURCE), "-lpthread"]
-            subprocess.run(command, check=True)
+            subprocess.run([compiler, *flags, "-o", str(built), str(_SOURCE), "-lpthread"], check=True)
             built.replace(target)
     return target
 
@@ -83,9 +85,9 @@ class NvmlStub:
 
     @classmethod
     def private(cls, directory: Path, *lines: str, gpus: int = 1, watts: float = 100.0) -> NvmlStub:
-        """Load a copy of its own, so that its state is shared with no other test."""
+        """Load a copy of its own: its state is shared with no other test, and nobody else in the process sees it."""
         path = directory / SONAME
-        shutil.copy(build_stub(), path)
+        shutil.copy(build_stub(is_private=True), path)
         config = directory / "nvml_stub.conf"
         config.write_text(config_text(*lines, gpus=gpus, watts=watts))
         return cls(path, config)

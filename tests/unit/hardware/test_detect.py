@@ -18,7 +18,7 @@ def by_name(findings: tuple[Finding, ...]) -> dict[str, Finding]:
 
 
 def request(root: Path, **more: object) -> MeasureRequest:
-    return MeasureRequest(roots=Roots(sysfs=str(root), dev=str(root / "no-dev")), **more)  # type: ignore[arg-type]
+    return MeasureRequest(roots=Roots(sysfs=str(root), dev=str(root / "no-dev"), nvml_library="libnone.so"), **more)  # type: ignore[arg-type]
 
 
 def test_a_phantom_pmu_is_named_and_refused(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_an_implausible_power_is_refused(tmp_path: Path) -> None:
 
 def test_a_driven_tree_shows_every_domain_with_its_power(tmp_path: Path) -> None:
     with driven("powercap", tmp_path / "tree", watts=100, dram=20, sockets=2) as environment:
-        roots = Roots(sysfs=environment["CODECARBON_SYSFS_ROOT"], dev=str(tmp_path))
+        roots = Roots(sysfs=environment["CODECARBON_SYSFS_ROOT"], dev=str(tmp_path), nvml_library="libnone.so")
         found = by_name(detect(MeasureRequest(roots=roots), 0.2))
     assert {name for name, finding in found.items() if finding.state == "live"} == {
         "powercap package-0",

@@ -14,6 +14,7 @@ import pytest
 from codecarbon.errors import TrackerStateError
 from codecarbon.measure import EnergyMeter, Mark, MeasureRequest, Session
 from codecarbon.measure.hub import HUB
+from codecarbon.measure.session import CHOICE_AGE_NS
 from codecarbon.model import EnergyWindow, Roots
 from codecarbon.units import NS_PER_S
 from tests.support import fake_pmu, fake_powercap
@@ -227,18 +228,15 @@ def test_missing_everything_is_none_and_said(tmp_path: Path) -> None:
 
 
 def test_sessions_share_one_sampler_and_the_last_one_stops_it(driven_roots: Roots) -> None:
-    def threads() -> list[str]:
-        names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
-        return [name for name in names if name.startswith("codecarbon-rapl")]
-
     first, second = Session(MeasureRequest(roots=driven_roots)), Session(MeasureRequest(roots=driven_roots))
     first.start()
     second.start()
-    assert len(threads()) == 1
+    sampler = first.mark().segment.streams[0].sampler
+    assert second.mark().segment.streams[0].sampler is sampler
     first.stop()
-    assert len(threads()) == 1
+    assert sampler.is_running
     second.stop()
-    assert threads() == []
+    assert not sampler.is_running
 
 
 def test_the_highest_rate_asked_for_wins(driven_roots: Roots) -> None:
@@ -413,3 +411,45 @@ def test_a_library_that_fails_is_named_and_no_gpu_energy_is_invented(tmp_path: P
     window = session.window([(start, session.stop())])
     assert window.component("gpu").energy_j is None
     assert any("driver" in reason for reason in window.missing)
+
+
+def test_many_brief_questions_ask_the_counters_once_while_none_has_moved(tmp_path: Path) -> None:
+    session = Session(MeasureRequest(roots=frozen_roots(tmp_path)))
+    session.start()
+    try:
+        choices = []
+        begin_ns = time.monotonic_ns()
+        for _ in range(50):
+            start = session.mark()
+            session.joules(start, session.mark())
+            choices.append(start.segment.choice)
+            assert start.segment.choice is not None
+            assert not start.segment.choice.is_settled
+        periods = (time.monotonic_ns() - begin_ns) // CHOICE_AGE_NS
+        assert len({id(choice) for choice in choices}) <= periods + 2
+    finally:
+        session.stop()
+
+
+def test_edge_sync_tightens_the_bound_of_a_short_window(session: Session) -> None:
+    session.start()
+    session.hold_fast()
+    sampler = session.mark().segment.streams[0].sampler
+    deadline_s = time.monotonic() + 5
+    while not all(sampler.state(i).max_period_ns for i in range(4)):
+        assert time.monotonic() < deadline_s, "the update period was never learnt"
+        session.tick()
+    synced = [(session.mark(sync=True), session.mark(sync=True)) for _ in range(30)]
+    plain = []
+    for _ in range(30):
+        session.tick()
+        start = session.mark()
+        session.tick()
+        plain.append((start, session.mark()))
+    session.stop()
+
+    def width_uj(pair: tuple[Mark, Mark]) -> int:
+        channel = session.window([pair]).component("cpu").channels[0]
+        return channel.high_uj - channel.low_uj
+
+    assert sorted(map(width_uj, synced))[15] < sorted(map(width_uj, plain))[15] / 2

@@ -1,4 +1,4 @@
-"""Tasks: nested, overlapping, re-used, forgotten, and without a run around them."""
+"""Tasks: nested, overlapping, reused, forgotten, and without a run around them."""
 
 from __future__ import annotations
 
