@@ -21,11 +21,12 @@ enum { CC_ENGINE_NEW, CC_ENGINE_RUNNING, CC_ENGINE_STOPPED, CC_ENGINE_INHERITED,
 enum { CC_W_TIME, CC_W_HALF_FLAGS, CC_W_TICKS, CC_W_MISSED, CC_W_GAP, CC_W_CPU, CC_W_CHANNELS };
 enum { CC_C_COUNT, CC_C_LOST, CC_C_AGE_BACK, CC_C_FAULTS, CC_C_WORDS };
 
-#define CC_PROBE_NS    ((int64_t)200000000)  /* fast rate after the start, so that a live counter shows at once */
-#define CC_LINGER_NS   ((int64_t)2000000000) /* fast rate after the last window closed */
-#define CC_SECOND_NS   ((int64_t)1000000000)
-#define CC_SUSPEND_NS  ((int64_t)1000000)
-#define CC_STACK_BYTES (256 * 1024)
+#define CC_PROBE_NS         ((int64_t)200000000)  /* fast rate after the start, so that a live counter shows at once */
+#define CC_LINGER_NS        ((int64_t)2000000000) /* fast rate after the last window closed */
+#define CC_SECOND_NS        ((int64_t)1000000000)
+#define CC_SUSPEND_NS       ((int64_t)1000000)
+#define CC_DEEP_STACK_BYTES (1024 * 1024)
+#define CC_STACK_BYTES      (256 * 1024)
 /* The thread's processor time costs a system call: asked for now and then at fast rates. */
 enum { CC_CPU_TICKS = 64, CC_CPU_INTERVAL_NS = 10000000 };
 
@@ -404,7 +405,8 @@ static int cc_engine_start(cc_engine *e) {
   int status;
   pthread_once(&cc_fork_once, cc_install_fork);
   pthread_attr_init(&attr);
-  pthread_attr_setstacksize(&attr, CC_STACK_BYTES);
+  /* Vendors' libraries run on the slow threads, and nobody knows how deep. */
+  pthread_attr_setstacksize(&attr, e->slow_read_ns ? CC_STACK_BYTES : CC_DEEP_STACK_BYTES);
   pthread_mutex_lock(&cc_engines_mutex);
   /* The thread inherits the mask: signals stay with the program's own threads. */
   sigfillset(&all);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Hashable
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codecarbon._sensors import Channel, NvmlDevice, NvmlLibrary, NvmlSource
+from codecarbon.config import warn_once
 from codecarbon.hardware import MeasureRequest, ModelChannel, open_model, open_rapl, plan_models
 from codecarbon.hardware.gpu import device_finding, gpu_facts, library_finding, select_gpus
 from codecarbon.measure.hub import FAST_HZ, HUB, IDLE_HZ, Blind, Opened, Stream
@@ -110,8 +110,7 @@ class Cards:
 
     def wait(self, attached: Attached) -> None:
         """Attach the cards when the library answers, on a thread that has nothing else to do."""
-        with contextlib.suppress(OSError):  # settle reads the error from the library
-            self._library.open(OPEN_TIMEOUT_S)
+        self._library.wait(OPEN_TIMEOUT_S)
         attached.poll()
 
     def settle(self, attached: Attached) -> bool:
@@ -133,6 +132,8 @@ class Cards:
         name = self._request.roots.nvml_library
         selection = select_gpus(self._library.devices(), self._request.gpu_ids)
         attached.gpus = tuple(gpu_facts(device) for device in selection.devices)
+        for note in selection.notes:
+            warn_once(("gpu_ids", note), "gpu_ids: %s", note)
         usable = [device for device in selection.devices if device.method != "none"]
         refused = [device_finding(device, name) for device in selection.devices if device.method == "none"]
         attached.refused += tuple(refused)

@@ -128,7 +128,8 @@ class Hub:
             if self._users[key] > 0:
                 return
             del self._streams[key], self._users[key]
-        stream.sampler.stop()
+        # Closed at once: waiting for the collector would leave descriptors open. The rings stay readable.
+        stream.sampler.close()
 
     def forget(self) -> None:
         """Drop everything without stopping it: what a forked child does with its parent's threads."""
