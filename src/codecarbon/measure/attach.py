@@ -133,7 +133,7 @@ class Cards:
         selection = select_gpus(self._library.devices(), self._request.gpu_ids)
         attached.gpus = tuple(gpu_facts(device) for device in selection.devices)
         for note in selection.notes:
-            warn_once(("gpu_ids", note), "gpu_ids: %s", note)
+            warn_once(f"gpu_ids {note}", "gpu_ids: %s", note)
         usable = [device for device in selection.devices if device.method != "none"]
         refused = [device_finding(device, name) for device in selection.devices if device.method == "none"]
         attached.refused += tuple(refused)
