@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codecarbon.hardware.facts import CpuInfo, read_cpu_info, read_facts
@@ -90,9 +89,9 @@ def _read_all(sources: list[Source]) -> list[tuple[int, int]]:
 
 def _absent(roots: Roots, cpu: CpuInfo, seen: set[str]) -> list[Finding]:
     folders = {
-        "perf": Path(roots.sysfs, "bus", "event_source", "devices", "power"),
-        "powercap": Path(roots.sysfs, "class", "powercap"),
-        "msr": Path(roots.dev, "cpu", str(next(iter(cpu.first_cpu.values()))), "msr"),
+        "perf": f"{roots.sysfs}/bus/event_source/devices/power",
+        "powercap": f"{roots.sysfs}/class/powercap",
+        "msr": f"{roots.dev}/cpu/{next(iter(cpu.first_cpu.values()))}/msr",
     }
     reasons = {
         "perf": "the kernel offers no power PMU",
@@ -104,7 +103,7 @@ def _absent(roots: Roots, cpu: CpuInfo, seen: set[str]) -> list[Finding]:
         remedies["powercap"] = "sudo modprobe intel_rapl_msr"
     where = " (this is a virtual machine: the host keeps the counters)" if cpu.is_virtual else ""
     return [
-        Finding(name, name, "package", "refused", str(path), reasons[name] + where, remedies[name])
+        Finding(name, name, "package", "refused", path, reasons[name] + where, remedies[name])
         for name, path in folders.items()
         if name not in seen
     ]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from codecarbon.model import MachineFacts, Roots
 from codecarbon.units import gib_from_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CpuInfo:
+class CpuInfo(NamedTuple):
     """The parts of ``/proc/cpuinfo`` that sensors and models depend on.
 
     Attributes:
@@ -55,7 +53,7 @@ def read_cpu_info(roots: Roots) -> CpuInfo:
     Returns:
         The facts; fields that the file does not hold have their documented fall-back.
     """
-    text = read_text(Path(roots.procfs, "cpuinfo")) or ""
+    text = read_text(f"{roots.procfs}/cpuinfo") or ""
     # The first block tells the identity; the rest only numbers processors and sockets. Parsing each block of a
     # 256-thread machine in full would cost milliseconds of every start.
     head = dict(_fields(text.split("\n\n", 1)[0]))
@@ -116,16 +114,16 @@ def read_platform() -> str:
 
 def read_ram_total_bytes(roots: Roots) -> int:
     """Read the installed memory, in bytes; 0 when the kernel does not say."""
-    for key, value in _fields(read_text(Path(roots.procfs, "meminfo")) or ""):
+    for key, value in _fields(read_text(f"{roots.procfs}/meminfo") or ""):
         if key == "MemTotal":
             return _int(value.split()[0], 0) * 1024
     return 0
 
 
-def read_text(path: Path) -> str | None:
+def read_text(path: str) -> str | None:
     """Read a small kernel file, or None when it is not there or may not be read."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 (pathlib costs start-up time)
             return file.read()
     except OSError:
         return None

@@ -5,8 +5,7 @@ Nothing here needs ``nvidia-smi``: a container has the library wherever it can c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon._sensors import NvmlDevice, NvmlLibrary, NvmlSource
 from codecarbon.errors import SensorError, SensorPermissionError, SensorUnavailable
@@ -25,8 +24,7 @@ _REMEDIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class GpuSelection:
+class GpuSelection(NamedTuple):
     """The cards that a run means.
 
     Attributes:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon._sensors import LoadSource
 from codecarbon.data import find_tdp_w
 from codecarbon.hardware import models
 from codecarbon.hardware.facts import CpuInfo, read_ram_total_bytes
-from codecarbon.model import MachineFacts, Method, Roots, Scope
 
 if TYPE_CHECKING:
     from codecarbon.hardware.request import MeasureRequest
+    from codecarbon.model import MachineFacts, Method, Roots, Scope
 
 # The memory model gives a typical power; half as much again is the most we hold plausible (docs/method/energy.md).
 RAM_CEILING_RATIO = 1.5
 
 
-@dataclass(frozen=True, slots=True)
-class ModelChannel:
+class ModelChannel(NamedTuple):
     """A synthetic counter.
 
     Attributes:
@@ -37,8 +35,7 @@ class ModelChannel:
     ceiling_w: float
 
 
-@dataclass(frozen=True, slots=True)
-class ModelPlan:
+class ModelPlan(NamedTuple):
     """Parameters of the load source, equal for equal requests so that sessions can share it.
 
     Attributes:

@@ -9,14 +9,15 @@ Sources: kernel documentation ``power/powercap.rst`` and ``ABI/testing/sysfs-cla
 ``arch/x86/events/rapl.c`` and ``drivers/powercap/intel_rapl_common.c``.
 """
 
+# pathlib costs start-up time:
+# ruff: noqa: PTH110, PTH208
 from __future__ import annotations
 
 import errno
 import os
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon._sensors import Channel, MsrSource, PerfSource, PowercapSource, Source, probe_event, read_msr
 from codecarbon.hardware import rapl_units as units
@@ -36,8 +37,7 @@ _ZONE_NAME = re.compile(r"package-(\d+)(?:-die-(\d+))?$")
 _ZONE_DIR = re.compile(r"(intel-rapl(?:-mmio)?):([0-9a-f]+)(?::([0-9a-f]+))?$")
 
 
-@dataclass(frozen=True, slots=True)
-class Domain:
+class Domain(NamedTuple):
     """One energy counter of the machine, whatever interface it is read through.
 
     Attributes:
@@ -58,7 +58,7 @@ class Domain:
         return f"{self.kind}-{self.package}" + (f"-die-{self.die}" if self.die else "")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class RaplChannels:
     """The opened counters, in the order of the sampler's channels, and everything that was refused.
 
@@ -116,17 +116,17 @@ def parse_cpu_list(text: str) -> list[int]:
 
 
 def _open_perf(roots: Roots, cpu: CpuInfo, found: RaplChannels) -> None:
-    folder = Path(roots.sysfs, "bus", "event_source", "devices", "power")
-    pmu_type = (read_text(folder / "type") or "").strip()
+    folder = f"{roots.sysfs}/bus/event_source/devices/power"
+    pmu_type = (read_text(f"{folder}/type") or "").strip()
     if not pmu_type.isdigit():
         return
     events = _perf_events(folder, found)
     seen: set[int] = set()
-    for number in parse_cpu_list(read_text(folder / "cpumask") or ""):
+    for number in parse_cpu_list(read_text(f"{folder}/cpumask") or ""):
         package, die = _topology(roots, number)
         if cpu.is_amd and package in seen:
             found.refused.append(
-                Finding("perf", f"package-{package}-die-{die}", "package", "alias", str(folder), _AMD_DIE_REASON)
+                Finding("perf", f"package-{package}-die-{die}", "package", "alias", folder, _AMD_DIE_REASON)
             )
             continue
         seen.add(package)
@@ -143,28 +143,28 @@ def _open_perf(roots: Roots, cpu: CpuInfo, found: RaplChannels) -> None:
 _AMD_DIE_REASON = "this die repeats its socket's counter (AMD package energy is per socket)"
 
 
-def _perf_events(folder: Path, found: RaplChannels) -> list[tuple[str, int, units.EnergyUnit]]:
+def _perf_events(folder: str, found: RaplChannels) -> list[tuple[str, int, units.EnergyUnit]]:
     events = []
     for name, kind in _PERF_DOMAINS.items():
-        text = (read_text(folder / "events" / name) or "").strip()
+        text = (read_text(f"{folder}/events/{name}") or "").strip()
         if not text:
             continue
         match = re.fullmatch(r"event=(?:0x)?([0-9a-fA-F]+)", text)
-        unit = (read_text(folder / "events" / f"{name}.unit") or "").strip()
+        unit = (read_text(f"{folder}/events/{name}.unit") or "").strip()
         try:
-            per_count = units.get_perf_unit(read_text(folder / "events" / f"{name}.scale") or "")
+            per_count = units.get_perf_unit(read_text(f"{folder}/events/{name}.scale") or "")
         except ValueError:
             per_count = None
         if match is None or unit != "Joules" or per_count is None:
             reason = f"its description is not understood (event {text!r}, unit {unit!r})"
-            found.refused.append(Finding("perf", name, kind, "refused", str(folder / "events" / name), reason))
+            found.refused.append(Finding("perf", name, kind, "refused", f"{folder}/events/{name}", reason))
             continue
         events.append((kind, int(match[1], 16), per_count))
     return events
 
 
 def _open_perf_group(
-    folder: Path,
+    folder: str,
     pmu_type: int,
     cpu: int,
     wanted: list[tuple[int, Domain, units.EnergyUnit]],
@@ -175,7 +175,7 @@ def _open_perf_group(
     for config, domain, (num, den) in wanted:
         if code := probe_event(pmu_type, cpu, config):
             reason, remedy = _perf_reason(code), _perf_remedy(code)
-            found.refused.append(Finding("perf", domain.name, domain.kind, "refused", str(folder), reason, remedy))
+            found.refused.append(Finding("perf", domain.name, domain.kind, "refused", folder, reason, remedy))
         else:
             channel = Channel(domain.name, domain.kind, num=num, den=den, cap_w=_CAPS_W[domain.kind])
             usable.append((config, domain, channel))
@@ -186,12 +186,12 @@ def _open_perf_group(
     except OSError as error:
         for _, domain, _ in usable:
             reason, remedy = _perf_reason(error.errno or 0), _perf_remedy(error.errno or 0)
-            found.refused.append(Finding("perf", domain.name, domain.kind, "refused", str(folder), reason, remedy))
+            found.refused.append(Finding("perf", domain.name, domain.kind, "refused", folder, reason, remedy))
         return
     found.taken.update(domain for _, domain, _ in usable)
     found.add(
         source,
-        [Finding("perf", domain.name, domain.kind, "dormant", str(folder), "opened") for _, domain, _ in usable],
+        [Finding("perf", domain.name, domain.kind, "dormant", folder, "opened") for _, domain, _ in usable],
     )
 
 
@@ -215,40 +215,39 @@ def _perf_remedy(code: int) -> str:
 
 
 def _topology(roots: Roots, cpu: int) -> tuple[int, int]:
-    folder = Path(roots.sysfs, "devices", "system", "cpu", f"cpu{cpu}", "topology")
-    package = (read_text(folder / "physical_package_id") or "0").strip()
-    die = (read_text(folder / "die_id") or "0").strip()
+    folder = f"{roots.sysfs}/devices/system/cpu/cpu{cpu}/topology"
+    package = (read_text(f"{folder}/physical_package_id") or "0").strip()
+    die = (read_text(f"{folder}/die_id") or "0").strip()
     return (int(package) if package.isdigit() else 0), (int(die) if die.isdigit() else 0)
 
 
 # --- powercap ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Zone:
+class _Zone(NamedTuple):
     domain: Domain
-    folder: Path
+    folder: str
     is_mmio: bool
 
 
 def _open_powercap(roots: Roots, cpu: CpuInfo, found: RaplChannels) -> None:
-    zones = _powercap_zones(Path(roots.sysfs, "class", "powercap"))
+    zones = _powercap_zones(f"{roots.sysfs}/class/powercap")
     # The MSR path first: MMIO repeats the same energy through another register.
     for zone in sorted(zones, key=lambda zone: (zone.is_mmio, zone.domain.package, zone.domain.die)):
         name, kind = zone.domain.name, zone.domain.kind
         if zone.domain in found.taken:
             reason = "the same counter is read through another interface"
-            found.refused.append(Finding("powercap", name, kind, "alias", str(zone.folder), reason))
+            found.refused.append(Finding("powercap", name, kind, "alias", zone.folder, reason))
             continue
         if cpu.is_amd and zone.domain.die and Domain(kind, zone.domain.package) in found.taken:
-            found.refused.append(Finding("powercap", name, kind, "alias", str(zone.folder), _AMD_DIE_REASON))
+            found.refused.append(Finding("powercap", name, kind, "alias", zone.folder, _AMD_DIE_REASON))
             continue
         _open_zone(zone, found)
 
 
-def _powercap_zones(folder: Path) -> list[_Zone]:
+def _powercap_zones(folder: str) -> list[_Zone]:
     try:
-        names = sorted(path.name for path in folder.iterdir())
+        names = sorted(os.listdir(folder))
     except OSError:
         return []
     zones: list[_Zone] = []
@@ -257,13 +256,13 @@ def _powercap_zones(folder: Path) -> list[_Zone]:
         match = _ZONE_DIR.fullmatch(entry)
         if match is None:
             continue
-        label = (read_text(folder / entry / "name") or "").strip()
+        label = (read_text(f"{folder}/{entry}/name") or "").strip()
         domain = _zone_domain(label, parents.get(entry.rpartition(":")[0]))
         if domain is None:
             continue
         if domain.kind == "package":
             parents[entry] = domain
-        zones.append(_Zone(domain, folder / entry, match[1].endswith("-mmio")))
+        zones.append(_Zone(domain, f"{folder}/{entry}", match[1].endswith("-mmio")))
     return zones
 
 
@@ -279,10 +278,10 @@ def _zone_domain(label: str, parent: Domain | None) -> Domain | None:
 
 
 def _open_zone(zone: _Zone, found: RaplChannels) -> None:
-    kind, path = zone.domain.kind, zone.folder / "energy_uj"
-    range_uj = (read_text(zone.folder / "max_energy_range_uj") or "").strip()
+    kind, path = zone.domain.kind, f"{zone.folder}/energy_uj"
+    range_uj = (read_text(f"{zone.folder}/max_energy_range_uj") or "").strip()
     counter = units.get_powercap_range(int(range_uj) if range_uj.isdigit() else None)
-    published_uw = (read_text(zone.folder / "constraint_0_max_power_uw") or "").strip()
+    published_uw = (read_text(f"{zone.folder}/constraint_0_max_power_uw") or "").strip()
     published_w = int(published_uw) / UW_PER_W if published_uw.isdigit() else 0.0
     channel = Channel(
         zone.domain.name,
@@ -292,17 +291,15 @@ def _open_zone(zone: _Zone, found: RaplChannels) -> None:
         cap_w=max(2 * published_w, _CAPS_W[kind]),
     )
     try:
-        source = PowercapSource([(str(path), channel)])
+        source = PowercapSource([(path, channel)])
     except OSError as error:
         found.refused.append(
-            Finding(
-                "powercap", channel.name, kind, "refused", str(path), _file_reason(error), _file_remedy(error, path)
-            )
+            Finding("powercap", channel.name, kind, "refused", path, _file_reason(error), _file_remedy(error, path))
         )
         return
     found.taken.add(zone.domain)
     note = "opened; its range file is unusable, so the usual range is assumed" if counter.is_assumed else "opened"
-    found.add(source, [Finding("powercap", channel.name, kind, "dormant", str(path), note)])
+    found.add(source, [Finding("powercap", channel.name, kind, "dormant", path, note)])
 
 
 def _file_reason(error: OSError) -> str:
@@ -317,7 +314,7 @@ def _file_reason(error: OSError) -> str:
     return f"cannot open: {known.get(error.errno or 0, error.strerror or str(error))}"
 
 
-def _file_remedy(error: OSError, path: Path) -> str:
+def _file_remedy(error: OSError, path: str) -> str:
     if error.errno == errno.EACCES:
         return f"sudo chgrp $(id -gn) {path} && sudo chmod g+r {path}"
     if error.errno == errno.EPERM:
@@ -332,27 +329,27 @@ def _open_msr(roots: Roots, cpu: CpuInfo, found: RaplChannels) -> None:
     for package, number in sorted(cpu.first_cpu.items()):
         if Domain("package", package) in found.taken:
             continue
-        path = Path(roots.dev, "cpu", str(number), "msr")
-        if path.exists():
+        path = f"{roots.dev}/cpu/{number}/msr"
+        if os.path.exists(path):
             _open_msr_package(path, package, cpu, found)
 
 
-def _open_msr_package(path: Path, package: int, cpu: CpuInfo, found: RaplChannels) -> None:
+def _open_msr_package(path: str, package: int, cpu: CpuInfo, found: RaplChannels) -> None:
     name = f"package-{package}"
     registers = units.find_registers(cpu.vendor, cpu.family)
     if registers is None:
         reason = f"no energy registers are known for {cpu.vendor or 'this vendor'} family {cpu.family}"
-        found.refused.append(Finding("msr", name, "package", "refused", str(path), reason))
+        found.refused.append(Finding("msr", name, "package", "refused", path, reason))
         return
     try:
-        per_count = units.get_units(cpu.vendor, cpu.family, cpu.model, read_msr(str(path), registers.unit))
+        per_count = units.get_units(cpu.vendor, cpu.family, cpu.model, read_msr(path, registers.unit))
     except OSError as error:
         found.refused.append(
-            Finding("msr", name, "package", "refused", str(path), _file_reason(error), _file_remedy(error, path))
+            Finding("msr", name, "package", "refused", path, _file_reason(error), _file_remedy(error, path))
         )
         return
     except ValueError as error:
-        found.refused.append(Finding("msr", name, "package", "refused", str(path), f"implausible: {error}"))
+        found.refused.append(Finding("msr", name, "package", "refused", path, f"implausible: {error}"))
         return
     wanted: list[tuple[int, Domain, Channel]] = []
     for kind, cap_w in _CAPS_W.items():
@@ -362,15 +359,13 @@ def _open_msr_package(path: Path, package: int, cpu: CpuInfo, found: RaplChannel
         num, den = per_count[kind]
         channel = Channel(domain.name, kind, num=num, den=den, modulus=1 << 32, cap_w=cap_w)
         try:
-            read_msr(str(path), registers.energy[kind])
+            read_msr(path, registers.energy[kind])
         except OSError as error:
-            found.refused.append(Finding("msr", domain.name, kind, "refused", str(path), _file_reason(error)))
+            found.refused.append(Finding("msr", domain.name, kind, "refused", path, _file_reason(error)))
             continue
         wanted.append((registers.energy[kind], domain, channel))
     if not wanted:
         return
-    source = MsrSource(str(path), [(offset, channel) for offset, _, channel in wanted])
+    source = MsrSource(path, [(offset, channel) for offset, _, channel in wanted])
     found.taken.update(domain for _, domain, _ in wanted)
-    found.add(
-        source, [Finding("msr", domain.name, domain.kind, "dormant", str(path), "opened") for _, domain, _ in wanted]
-    )
+    found.add(source, [Finding("msr", domain.name, domain.kind, "dormant", path, "opened") for _, domain, _ in wanted])

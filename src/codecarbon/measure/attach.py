@@ -36,7 +36,7 @@ CALIBRATE_S = 1.0
 OPEN_TIMEOUT_S = 60.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Attached:
     """One session's hold on the shared samplers.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon._sensors import Sampler, Source
 from codecarbon.hardware import ModelChannel
@@ -20,8 +20,7 @@ FAST_HZ = 1000.0
 SLOW_READ_NS = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class Blind:
+class Blind(NamedTuple):
     """What a card that only tells its power leaves unseen.
 
     Attributes:
@@ -33,7 +32,7 @@ class Blind:
     limit_w: float | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Stream:
     """One running sampler and what its channels mean.
 
@@ -69,7 +68,7 @@ class Stream:
         self.sampler.set_idle_period(round(NS_PER_S / max(self._wanted_hz)))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Opened:
     """What a builder hands over: opened sources and the meaning of their channels."""
 

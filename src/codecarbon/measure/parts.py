@@ -7,16 +7,17 @@ cumulative, so a channel that moves for the first time is live back to its first
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from codecarbon.measure.hub import Blind, Stream
 from codecarbon.model import Bound, Finding, Method, Scope, SensorState
 from codecarbon.units import NS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from codecarbon.hardware import MeasureRequest
+    from codecarbon.measure.hub import Blind, Stream
 
 # Vendors publish no tolerance for these sensors. The values are our choice, printed with every record
 # (docs/method/energy.md gives the reasons).
@@ -28,8 +29,7 @@ NEVER_MOVED = "it opened, but its count never moved"
 _INTERFACES = {"perf": "RAPL by perf_event", "powercap": "RAPL by powercap", "msr": "RAPL by msr", "nvml": "NVML"}
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """The channels of one stream that supply one component.
 
     Attributes:
@@ -56,11 +56,10 @@ class Part:
     gains: tuple[float, ...] = ()
     ceiling_w: float = 0.0
     missing: tuple[str, ...] = ()
-    blind: Mapping[str, Blind] = field(default_factory=dict)
+    blind: Mapping[str, Blind] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The parts of all components, and whether the choice, made at ``t_ns``, can still change."""
 
     parts: tuple[Part, ...]
@@ -70,7 +69,7 @@ class Choice:
     t_ns: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Counter:
     stream: int
     channel: int
@@ -179,7 +178,7 @@ def _gpu_parts(counters: list[_Counter], streams: list[Stream]) -> list[Part]:
         return []
     part = _counter_part("gpu", chosen, cards, scope="gpu", is_filtered=False)
     blind = streams[part.stream].blind
-    return [replace(part, blind=blind, source="NVML power, integrated") if blind else part]
+    return [part._replace(blind=blind, source="NVML power, integrated") if blind else part]
 
 
 def _model_parts(streams: list[Stream]) -> list[Part]:

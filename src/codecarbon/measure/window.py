@@ -31,7 +31,7 @@ TAIL_PERIODS = 2
 CARD_LIMIT_W = 1500.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _ChannelSum:
     energy_uj: int = 0
     low_uj: int = 0
@@ -40,7 +40,7 @@ class _ChannelSum:
     flags: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Effort:
     """What measuring took inside some spans, over all streams."""
 
