@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import tempfile
 from pathlib import Path
@@ -37,7 +36,8 @@ ROOT = Path(__file__).parent
 WORK = ROOT / "build" / "nox"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 BASE = PYPROJECT["project"]["dependencies"]
-PY_TAG = f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
+OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHONS = nox.project.python_versions(PYPROJECT)
 # What goes into a wheel: a change in any of these, and only these, means another build.
 SOURCES = ("src", "cmake", "CMakeLists.txt", "pyproject.toml", "README.md", "LICENSE", "NOTICE")
 SUITES = PYPROJECT["tool"]["pytest"]["ini_options"]["testpaths"]
@@ -50,7 +50,7 @@ def group(name: str) -> list[str]:
 
 def fingerprint() -> str:
     """Return a hash of everything that goes into a wheel."""
-    digest = hashlib.sha256(sys.version.encode())
+    digest = hashlib.sha256()
     for name in SOURCES:
         top = ROOT / name
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
@@ -79,7 +79,7 @@ def build_wheel(session: nox.Session, kind: str = "release", *settings: str) -> 
     The unpacked tree and CMake's folder are kept, and only files whose content changed are rewritten, so that a second
     build compiles what changed and nothing else.
     """
-    folder = WORK / PY_TAG / kind
+    folder = WORK / python_of(session) / kind
     stamp, mark = folder / "stamp", fingerprint()
     if not (is_done(stamp, mark) and list(folder.glob("*.whl"))):
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,13 +107,18 @@ def build_wheel(session: nox.Session, kind: str = "release", *settings: str) -> 
 SDIST = "import sys; from scikit_build_core.build import build_sdist; build_sdist(sys.argv[1])"
 
 
+def python_of(session: nox.Session) -> str:
+    """Return the version of Python that a session runs on, for example 3.12."""
+    return session.python if isinstance(session.python, str) else OWN_PYTHON
+
+
 def builder(session: nox.Session) -> str:
     """Return the interpreter of the one environment that holds the build tools, made on first use."""
-    home = WORK / PY_TAG / "builder"
+    home = WORK / python_of(session) / "builder"
     python, stamp, mark = str(home / "bin" / "python"), home / "requirements.txt", "\n".join(group("build"))
     if not is_done(stamp, mark):
         session.log("making the build environment")
-        run(sys.executable, "-m", "virtualenv", "--quiet", "--clear", str(home))
+        run(sys.executable, "-m", "virtualenv", "--quiet", "--clear", f"--python={python_of(session)}", str(home))
         run(python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *group("build"))
         stamp.write_text(mark, encoding="utf-8")
     return python
@@ -214,6 +219,13 @@ def imports(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the suite on the shared wheel: random order, two processes, warnings are errors."""
+    install_wheel(session, *group("test"))
+    pytest(session, "-n", "2")
+
+
+@nox.session(python=PYTHONS)
+def pythons(session: nox.Session) -> None:
+    """Run the suite on every supported Python that is installed: `nox -s pythons`, or `nox -s pythons-3.10`."""
     install_wheel(session, *group("test"))
     pytest(session, "-n", "2")
 
