@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
+import resource
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +17,7 @@ from codecarbon.model import EmissionsRecord
 from codecarbon.units import j_from_kwh
 from tests.support.drive import driven
 from tests.support.fake_powercap import RANGE_ESU_14_UJ
+from tests.support.nvml_stub import NvmlStub
 
 PACKAGE_W = 100.0
 DRAM_W = 20.0
@@ -134,3 +139,73 @@ def test_without_sensors_the_model_stands_in_and_says_so(tmp_path, monkeypatch):
     assert part.low_j == 0.0
     assert part.low_j <= part.energy_j <= part.high_j
     assert tracker.final_emissions > 0
+
+
+@pytest.mark.slow
+def test_graphics_cards_are_counted_named_and_bounded(tmp_path, monkeypatch):
+    (tmp_path / "none").mkdir()
+    monkeypatch.setenv("CODECARBON_SYSFS_ROOT", str(tmp_path / "none"))
+    monkeypatch.setenv("CODECARBON_DEV_ROOT", str(tmp_path / "none"))
+    stub = NvmlStub.private(tmp_path, gpus=2, watts=300)
+    tracker = make(tmp_path, nvml_library=stub.path)
+    before = tracker.get_detected_hardware()
+    assert before["gpu_count"] == 2
+    assert before["gpu_model"].startswith("2 x ")
+    tracker.start()
+    deadline_s = time.monotonic() + 10
+    while not tracker._run.session.gpus:
+        assert time.monotonic() < deadline_s, "the library never answered"
+        tracker._measure_power_and_energy()
+        time.sleep(0.01)
+    time.sleep(1.2)
+    begin = tracker.mark()
+    time.sleep(1.0)
+    end = tracker.mark()
+    time.sleep(0.3)
+    part = tracker.energy(begin, end).window.component("gpu")
+    tracker.stop()
+    truth_j = 600.0 * (end.t_ns - begin.t_ns) / 1e9
+    assert part.method == "measured"
+    assert part.low_j <= truth_j <= part.high_j
+    assert part.energy_j == pytest.approx(truth_j, rel=0.05)
+    data = tracker.final_emissions_data
+    assert data.gpu_count == 2
+    assert data.gpu_model == before["gpu_model"]
+    assert data.gpu_energy > 0
+    assert tracker._conf["gpu_count"] == 2
+
+
+def test_one_of_two_graphics_cards_is_counted(tmp_path):
+    stub = NvmlStub.private(tmp_path, gpus=2, watts=300)
+    found = make(tmp_path, nvml_library=stub.path, gpu_ids=[1]).get_detected_hardware()
+    assert (found["gpu_count"], found["gpu_ids"]) == (1, (1,))
+
+
+BURN = "import time\nwhile time.process_time() < 0.25: pass"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("measure_power_secs", [0.1, 15])
+def test_d08_exited_children_count_whatever_the_interval(tmp_path, monkeypatch, measure_power_secs):
+    (tmp_path / "none").mkdir()
+    monkeypatch.setenv("CODECARBON_SYSFS_ROOT", str(tmp_path / "none"))
+    monkeypatch.setenv("CODECARBON_DEV_ROOT", str(tmp_path / "none"))
+    cpus = os.cpu_count() or 1
+    tracker = make(
+        tmp_path,
+        tracking_mode="process",
+        force_cpu_power=100.0 * cpus,
+        measure_power_secs=measure_power_secs,
+        output_methods=[],
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with tracker:
+        for _ in range(4):
+            subprocess.run([sys.executable, "-I", "-c", BURN], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    part = tracker.final_record.window.component("cpu")
+    assert part.method == "modelled"
+    assert part.scope == "process"
+    # 100 W for each second of processor time, this process's own included; the kernel counts it in hundredths.
+    assert 0.9 * 100 * spent_s <= part.energy_j <= 100 * (spent_s + 1.0)

@@ -17,7 +17,7 @@ from codecarbon.tracker.lifecycle import REGISTRY, State
 from codecarbon.tracker.reports import Reports
 from codecarbon.tracker.rows import base_columns
 from codecarbon.tracker.run import RecordWindow, Run
-from codecarbon.tracker.wiring import conf_of, hardware_conf, make_pricer, open_session
+from codecarbon.tracker.wiring import conf_of, find_gpus, gpu_conf, hardware_conf, make_pricer, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -242,6 +242,9 @@ class BaseEmissionsTracker(OldNames):
             with self._lock:
                 attempt(self, "looking for hardware", self._prepared)
         self._update_conf()
+        if not self._conf.get("gpu_count"):
+            # A run learns of the cards while it goes on; who asks before that waits for their library.
+            self._conf.update(gpu_conf(attempt(self, "looking for graphics cards", find_gpus, self.settings) or ()))
         names = ("ram_total_size", "cpu_count", "cpu_physical_count", "cpu_model", "gpu_count", "gpu_model", "gpu_ids")
         return {name: self._conf.get(name) for name in names}
 
@@ -315,6 +318,7 @@ class BaseEmissionsTracker(OldNames):
             attempt(self, "closing the run", run.end)
         self._reports.end()
         attempt(self, "taking the last sample", run.session.stop)
+        attempt(self, "naming what was measured", self._update_conf)
         results = attempt(self, "writing the results", self._reports.publish, run)
         if results is not None:
             data, self.final_record = results

@@ -6,16 +6,19 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from codecarbon._version import __version__
+from codecarbon.errors import SensorError
 from codecarbon.intensity import GivenPlace, find_place, place_problems
 from codecarbon.model import Roots
 from codecarbon.tracker.pricing import Pricer
 from codecarbon.tracker.rows import gpu_label
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codecarbon.config import Settings
     from codecarbon.hardware import MeasureRequest
     from codecarbon.measure import Session
-    from codecarbon.model import Location
+    from codecarbon.model import GpuFacts, Location
 
 logger = logging.getLogger("codecarbon")
 _PLACE = ("country_iso_code", "region", "cloud_provider", "cloud_region", "country_2letter_iso_code")
@@ -80,6 +83,23 @@ def _tell_place(location: Location, pricer: Pricer) -> None:
         logger.warning("Carbon intensity %g g/kWh: %s", intensity.intensity_g_per_kwh, intensity.note)
 
 
+def find_gpus(settings: Settings) -> tuple[GpuFacts, ...]:
+    """The graphics cards that a run would count. Waits for their library, so this is not for a run itself."""
+    from codecarbon.hardware.gpu import gpu_facts, open_library, select_gpus
+
+    try:
+        library = open_library(settings.nvml_library)
+    except SensorError as error:
+        logger.debug("No graphics cards: %s", error)
+        return ()
+    return tuple(gpu_facts(device) for device in select_gpus(library.devices(), settings.gpu_ids).devices)
+
+
+def gpu_conf(gpus: Sequence[GpuFacts]) -> dict[str, Any]:
+    """What ``tracker._conf`` says about graphics cards."""
+    return {"gpu_count": len(gpus), "gpu_model": gpu_label(gpus)}
+
+
 def conf_of(settings: Settings) -> dict[str, Any]:
     """The dictionary that users know as ``tracker._conf``."""
     return {**settings.as_dict(), "codecarbon_version": __version__}
@@ -87,15 +107,14 @@ def conf_of(settings: Settings) -> dict[str, Any]:
 
 def hardware_conf(session: Session, location: Location) -> dict[str, Any]:
     """What ``tracker._conf`` holds beside the settings once the machine is known."""
-    facts, gpus = session.facts, session.gpus
+    facts = session.facts
     conf: dict[str, Any] = {
         "os": facts.os,
         "python_version": facts.python_version,
         "cpu_count": facts.cpu_count,
         "cpu_physical_count": facts.cpu_physical_count,
         "cpu_model": facts.cpu_model,
-        "gpu_count": len(gpus),
-        "gpu_model": gpu_label(gpus),
+        **gpu_conf(session.gpus),
         "ram_total_size": facts.ram_total_gib,
         "hardware": [
             f"{finding.name} ({finding.interface})"
