@@ -33,6 +33,11 @@ class Outlet:
         """The handlers that failed, each with its first failure."""
         return self._dispatcher.faults
 
+    @property
+    def has_handlers(self) -> bool:
+        """Whether anybody wants results."""
+        return bool(self._dispatcher.handlers)
+
     def count(self) -> bool:
         """Count a measurement; True when a live report is due."""
         if self._live_interval == NEVER_LIVE:

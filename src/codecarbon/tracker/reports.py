@@ -139,6 +139,8 @@ class Reports:
                 run.ledger.fold()
 
     def _publish_tasks(self, run: Run) -> None:
+        if not self.outlet.has_handlers:
+            return
         with self._lock:
             finished = run.tasks.finished
         self.outlet.tasks([row for task in finished if (row := task.out()) is not None])
