@@ -333,11 +333,11 @@ cdef class SimChannel(Channel):
         seed: Of the jitter.
         phase_ns: Shifts the grid.
         start: What the register shows at no energy.
-        events: Tuples that begin with a kind and a time from which on it happens:
+        events: Tuples that begin with a kind and a time from which on it happens, in order of time:
 
             ``("error", t, until, errno)`` reads fail; ``("gone", t, until)`` reads fail until it is opened again at
-            ``until`` or later; ``("reset", t, value)`` the register restarts; ``("freeze", t, until)`` it stands
-            still, then shows what it missed; ``("jump", t, counts)`` it gains what nobody used;
+            ``until`` or later; ``("reset", t, value)`` the register restarts; ``("freeze", t, until)`` nothing is
+            written until then, and the next write shows what was missed; ``("jump", t, counts)`` it gains what nobody used;
             ``("glitch", t, counts, reads)`` some reads show more; ``("zero", t, reads)`` some reads show 0;
             ``("slow", t, ns, reads)`` some reads take so long.
         num, den, modulus, quantum, cap_w: As of any channel.

@@ -154,7 +154,8 @@ cdef class Reading:
         cdef int64_t uj = b.total_uj - a.total_uj
         cdef int64_t low_uj = b.low_uj - a.high_uj
         cdef int64_t high_uj = b.high_uj - a.low_uj + b.lost_uj - a.lost_uj
-        cdef uint64_t changed = a.faults ^ b.faults
+        # A fault's byte is odd while it lasts, and has changed if it came or went in between.
+        cdef uint64_t changed = (a.faults ^ b.faults) | (a.faults & 0x0101010101010101)
         cdef int fault, flags = 0
         for fault in range(CC_FAULTS):
             if changed >> (8 * fault) & 0xff:

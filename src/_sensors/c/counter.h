@@ -31,7 +31,7 @@ enum { CC_FAULTS = 8, CC_SPACINGS = 64, CC_GONE_AFTER = 100, CC_AGE_UNKNOWN = UI
 #define CC_RETRY_NS ((int64_t)5000000000)
 /* A reading may imply this much more than the cap before it is called impossible. */
 #define CC_CAP_SLACK 1.5
-/* A counter that never wraps may stand still this long between updates; slow ones do for a tenth of it. */
+/* How old the value of a first reading may be; slow counters stand still for a tenth of it. */
 #define CC_UNSEEN_NS ((int64_t)1000000000)
 
 typedef struct cc_counter {
@@ -45,14 +45,11 @@ typedef struct cc_counter {
   uint64_t faults;   /* one wrapping byte per fault: episodes so far */
   uint32_t active;   /* faults of the previous tick, to count episodes and not ticks */
   uint16_t age;      /* ticks since the last edge, or since the first good reading; CC_AGE_UNKNOWN at the most */
-  uint16_t failed;   /* ticks in a row, up to this one, that brought no reading */
+  uint16_t failed;   /* ticks in a row, up to this one, that brought no reading to be trusted */
   uint32_t back;     /* at an edge: ns from the end of its read back to the middle of its interval; 0 before any */
   int has_restarted; /* the source said so, and no reading was taken over since */
   int has_moved;
-  int has_edge;   /* since the last new beginning: until then nobody knows how old the value was */
-  int has_fallen; /* the last change was a restart that nobody announced; the value before it, and when it was seen */
-  uint64_t fallen_raw;
-  int64_t fallen_lo_ns;
+  int has_edge; /* since the last new beginning: until then nobody knows how old the value was */
   uint64_t errors;
   uint32_t errors_in_row;
   int32_t last_errno;
@@ -77,7 +74,6 @@ static inline void cc_rebase(cc_counter *c, uint64_t raw, int64_t a_ns, int64_t 
   c->has_raw = 1;
   c->raw = raw;
   c->has_edge = 0;
-  c->has_fallen = 0;
   c->read_a_ns = c->edge_lo_ns = a_ns;
   c->read_b_ns = c->edge_hi_ns = b_ns;
 }
@@ -88,7 +84,6 @@ static inline void cc_move(cc_counter *c, uint64_t raw, uint64_t delta, int64_t 
     c->edge_hi_ns = b_ns;
     c->count += delta;
     c->has_moved = c->has_edge = 1;
-    c->has_fallen = 0;
   }
   c->raw = raw;
   c->read_a_ns = a_ns;
@@ -103,25 +98,6 @@ static inline uint32_t cc_restart(cc_counter *c, uint64_t raw, int64_t a_ns, int
   c->edge_lo_ns = since_ns;
   c->has_edge = 1;
   return CC_RESET | CC_GAP;
-}
-
-/* A decrease that is no wrap. */
-static inline uint32_t cc_fall(cc_counter *c, uint64_t raw, int64_t a_ns, int64_t b_ns) {
-  uint64_t fallen_raw = c->has_fallen ? c->fallen_raw : c->raw;
-  int64_t fallen_lo_ns = c->has_fallen ? c->fallen_lo_ns : c->edge_lo_ns;
-  uint32_t flags = cc_restart(c, raw, a_ns, b_ns);
-  c->has_fallen = 1;
-  c->fallen_raw = fallen_raw;
-  c->fallen_lo_ns = fallen_lo_ns;
-  return flags;
-}
-
-/* Whether a counter that fell stands where it stood before, or a little further: then it never restarted, it was only
- * misread. All it gained is booked, and what it would have gained from the restart on becomes part of the bound. */
-static inline int cc_is_back(cc_counter *c, uint64_t raw, int64_t b_ns) {
-  double cap = cc_cap_counts(&c->spec, b_ns - c->fallen_lo_ns);
-  if (!c->has_fallen || raw < c->fallen_raw) return 0;
-  return cap <= 0 || (double)(raw - c->fallen_raw) <= CC_CAP_SLACK * cap + (double)c->spec.quantum;
 }
 
 /* Takes over one reading made inside [a_ns, b_ns]. Returns what happened; CC_HOLD alone means that nothing was taken
@@ -152,15 +128,8 @@ static inline uint32_t cc_counter_update(cc_counter *c, const cc_reading *r, int
     cc_rebase(c, r->raw, a_ns, b_ns);
     return CC_RESET | CC_GAP;
   }
-  if (cc_is_back(c, r->raw, b_ns)) {
-    delta = r->raw - c->fallen_raw;
-    c->lost += c->fallen_raw - c->raw;
-    c->has_fallen = 0;
-    cc_move(c, r->raw, delta, a_ns, b_ns);
-    return CC_GAP | (delta ? CC_EDGE : 0);
-  }
   /* The value has stood still since its last edge, so all energy since then may appear at once. */
-  cap = cc_cap_counts(spec, b_ns - c->edge_lo_ns + (c->has_edge || spec->modulus ? 0 : CC_UNSEEN_NS));
+  cap = cc_cap_counts(spec, b_ns - c->edge_lo_ns + (c->has_edge ? 0 : CC_UNSEEN_NS));
   possible = CC_CAP_SLACK * cap + (double)spec->quantum;
   if (r->raw == 0 && c->raw != 0 && !is_confirmed) return CC_HOLD;
   if (r->raw >= c->raw) {
@@ -172,8 +141,11 @@ static inline uint32_t cc_counter_update(cc_counter *c, const cc_reading *r, int
     }
   } else if (spec->modulus && (delta = spec->modulus - c->raw + r->raw, cap <= 0 || (double)delta <= possible)) {
     flags |= CC_WRAP;
+  } else if (r->raw == 0) {
+    /* A zone reads 0 while processors come and go. Whether it restarted will show once it counts. */
+    return CC_HOLD | CC_GAP;
   } else {
-    return cc_fall(c, r->raw, a_ns, b_ns);
+    return cc_restart(c, r->raw, a_ns, b_ns);
   }
   if (spec->modulus) {
     double turns = cc_cap_counts(spec, b_ns - c->read_a_ns) - (double)delta;
@@ -205,17 +177,16 @@ static inline void cc_counter_learn(cc_counter *c, int64_t spacing_ns) {
   c->max_period_ns = sorted[n - 1];
 }
 
-/* Counts the episodes of faults: one each time a fault begins. */
+/* A fault's byte is odd while the fault lasts and has grown once it is over: two of them tell what happened between. */
 static inline void cc_counter_remember(cc_counter *c, uint32_t flags) {
-  uint32_t fault, begun = flags & ~c->active;
+  uint32_t fault, changed = (flags ^ c->active) & ((1u << CC_FAULTS) - 1);
   for (fault = 0; fault < CC_FAULTS; fault++) {
-    if (begun & (1u << fault)) {
+    if (changed & (1u << fault)) {
       uint64_t shift = 8u * fault, byte = (c->faults >> shift) + 1;
       c->faults = (c->faults & ~((uint64_t)0xff << shift)) | ((byte & 0xff) << shift);
     }
   }
-  /* A wrap or restart is over at once; an error or a stall lasts. */
-  c->active = flags & (CC_ERR | CC_STALE);
+  c->active = flags;
 }
 
 #endif

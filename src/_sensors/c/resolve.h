@@ -99,6 +99,7 @@ static uint64_t cc_find(cc_ring *ring, int64_t t_ns) {
 typedef struct cc_edge {
   double t_ns, width_ns; /* middle of the interval in which the update happened, and its length */
   uint64_t count;
+  uint64_t index; /* of the record that first showed it; 0: unknown */
 } cc_edge;
 
 static inline uint32_t cc_age(const uint64_t *w, uint32_t at) { return (uint16_t)w[at + CC_C_AGE_BACK]; }
@@ -109,8 +110,8 @@ static inline uint32_t cc_back(const uint64_t *w, uint32_t at) { return (uint32_
 static inline int cc_is_unseen(const cc_edge *edge) { return edge->count == 0; }
 
 /* The edge at a record; the first good reading counts as one. Of a record that is none, only the time is known. */
-static cc_edge cc_edge_at(const uint64_t *w, uint32_t at) {
-  cc_edge edge = {(double)(int64_t)w[CC_W_TIME], 0, w[at + CC_C_COUNT]};
+static cc_edge cc_edge_at(uint64_t index, const uint64_t *w, uint32_t at) {
+  cc_edge edge = {(double)(int64_t)w[CC_W_TIME], 0, w[at + CC_C_COUNT], index};
   if (cc_age(w, at) == 0) {
     edge.t_ns = (double)cc_end(w) - cc_back(w, at);
     edge.width_ns = 2.0 * cc_back(w, at);
@@ -130,13 +131,15 @@ typedef struct cc_view {
 static cc_edge cc_edge_before(const cc_view *v, uint64_t index, const uint64_t *w, uint32_t at) {
   uint64_t other[CC_MAX_WORDS];
   uint32_t age = cc_age(w, at);
-  if (age == 0) return cc_edge_at(w, at);
+  uint64_t first;
+  if (age == 0) return cc_edge_at(index, w, at);
   if (!v->is_coarse && age < CC_AGE_UNKNOWN && age <= index &&
       cc_ring_read(v->ring, index - age, other, v->ring->words)) {
-    return cc_edge_at(other, at);
+    return cc_edge_at(index - age, other, at);
   }
-  index = cc_first_same(v->ring, at + CC_C_COUNT, cc_ring_tail(v->ring), index, w[at + CC_C_COUNT]);
-  return cc_edge_at(cc_ring_read(v->ring, index, other, v->ring->words) ? other : w, at);
+  first = cc_first_same(v->ring, at + CC_C_COUNT, cc_ring_tail(v->ring), index, w[at + CC_C_COUNT]);
+  if (!cc_ring_read(v->ring, first, other, v->ring->words)) return cc_edge_at(0, w, at);
+  return cc_edge_at(first, other, at);
 }
 
 static inline double cc_slope(const cc_edge *from, const cc_edge *to) {
@@ -161,6 +164,8 @@ typedef struct cc_edges {
   cc_edge edge[CC_EDGES];     /* the one before the instant, then those after it */
   int64_t since_ns[CC_EDGES]; /* of those after it: beginning of the last good read before; INT64_MIN: unknown */
   int n;
+  uint64_t
+      lost; /* what may have been lost from the instant to the last of them: in no count, but perhaps used before */
   int has_high;
   uint64_t high; /* upper bound, in counts, from an edge that certainly came after the instant */
 } cc_edges;
@@ -170,6 +175,7 @@ typedef struct cc_edges {
 static int64_t cc_since(const cc_view *v, uint64_t next, uint32_t at) {
   uint64_t good = next - 1, age_back, before[2];
   uint32_t failed;
+  if (next == 0) return INT64_MIN;
   if (!cc_ring_word(v->ring, good, at + CC_C_AGE_BACK, &age_back)) return INT64_MIN;
   failed = cc_failed(age_back);
   if (failed && (v->is_coarse || failed == UINT16_MAX || failed > good)) return INT64_MIN;
@@ -180,6 +186,7 @@ static void cc_collect(const cc_view *v, const uint64_t *w, uint32_t at, uint64_
   uint64_t probe[CC_MAX_WORDS], index = v->index;
   out->edge[0] = cc_edge_before(v, v->index, w, at);
   out->n = 1;
+  out->lost = 0;
   out->has_high = 0;
   while (out->n < CC_EDGES &&
          !(out->has_high && out->edge[out->n - 1].t_ns >= (double)v->t_ns && !cc_is_unseen(&out->edge[0]))) {
@@ -187,11 +194,11 @@ static void cc_collect(const cc_view *v, const uint64_t *w, uint32_t at, uint64_
     if (next >= v->head || !cc_ring_read(v->ring, next, probe, v->ring->words)) return;
     out->since_ns[out->n] = cc_since(v, next, at);
     if (!out->has_high && out->since_ns[out->n] >= v->t_ns) {
-      /* What was lost on the way is not in the count, but it may have been used before the instant. */
       out->high = probe[at + CC_C_COUNT] + quantum + (probe[at + CC_C_LOST] - w[at + CC_C_LOST]);
       out->has_high = 1;
     }
-    out->edge[out->n++] = cc_edge_at(probe, at);
+    out->lost = probe[at + CC_C_LOST] - w[at + CC_C_LOST];
+    out->edge[out->n++] = cc_edge_at(next, probe, at);
     index = next;
   }
 }
@@ -227,8 +234,10 @@ static int cc_resolve_instant(const cc_view *v, const cc_channel *spec, const ui
 
 /* How long the newest tick must lie behind an instant before an update that has not come will not come any more. */
 static int64_t cc_settle_ns(const cc_view *v, cc_state *state) {
-  int64_t period_ns = cc_load_relaxed(&state->max_period_ns);
+  int64_t period_ns = cc_load_relaxed(&state->max_period_ns), usual_ns = cc_load_relaxed(&state->period_ns);
   int64_t settle_ns = cc_load_relaxed(&v->engine->idle_ns);
+  /* A stand-still without any power looks like one long period, but it says nothing about the sensor. */
+  if (period_ns > 4 * usual_ns) period_ns = 4 * usual_ns;
   if (period_ns > settle_ns) settle_ns = period_ns;
   settle_ns *= 3;
   /* A sensor that moves, and nobody knows how often yet. */
@@ -285,16 +294,31 @@ static void cc_date_first(cc_edges *found) {
 }
 
 /* Right behind an update that was caught in the act, little energy can have been used: the cap bounds it better than
- * the next update does. An interval shorter than the update period begins with a read, so its beginning is certain. */
-static void cc_cap_high(const cc_view *v, const cc_channel *spec, cc_state *state, cc_edges *found) {
+ * the next update does. */
+static void cc_cap_high(const cc_view *v, uint32_t at, const cc_channel *spec, cc_edges *found) {
   const cc_edge *last = &found->edge[0];
-  int64_t period_ns = cc_load_relaxed(&state->max_period_ns);
-  double since_ns = (double)v->t_ns - last->t_ns + last->width_ns / 2;
+  int64_t since_ns = spec->cap_w > 0 && !cc_is_unseen(last) ? cc_since(v, last->index, at) : INT64_MIN;
   uint64_t high;
-  if (spec->cap_w <= 0 || !period_ns || cc_is_unseen(last) || last->width_ns >= (double)period_ns || since_ns < 0)
-    return;
-  high = last->count + spec->quantum + (uint64_t)cc_cap_counts(spec, (int64_t)since_ns + 1);
+  if (since_ns == INT64_MIN || since_ns > v->t_ns) return;
+  high = last->count + spec->quantum + (uint64_t)cc_cap_counts(spec, v->t_ns - since_ns + 1);
   if (high < found->high) found->high = high;
+}
+
+/* Upper bound where no edge certainly came after the instant: the last one, and what the cap allows since. */
+static uint64_t cc_open_high(const cc_view *v, uint32_t at, const cc_channel *spec, const cc_edges *found,
+                             int64_t period_ns, double slope) {
+  const cc_edge *last = &found->edge[found->n - 1];
+  int64_t since_ns = found->n > 1 ? found->since_ns[found->n - 1] : cc_since(v, last->index, at), open_ns;
+  double most;
+  if (since_ns == INT64_MIN) {
+    since_ns = (int64_t)(last->t_ns - last->width_ns / 2);
+    if (cc_is_unseen(last)) since_ns -= period_ns ? period_ns : CC_UNSEEN_NS;
+  }
+  open_ns = v->t_ns - since_ns;
+  if (open_ns < 0) open_ns = 0;
+  /* Without a cap nothing is certain: twice the recent power. */
+  most = spec->cap_w > 0 ? cc_cap_counts(spec, open_ns) : 2 * slope * (double)open_ns;
+  return last->count + found->lost + spec->quantum + (uint64_t)most;
 }
 
 /* One channel at the instant of the view; w is the record at v->index. Returns whether it can no longer change. */
@@ -325,13 +349,9 @@ static int cc_resolve_channel(const cc_view *v, int channel, const uint64_t *w, 
     cc_extrapolate(v, at, &found.edge[k], is_settled, &guess);
   }
   if (v->is_coarse && guess.width_ns < (double)CC_SECOND_NS) guess.width_ns = (double)CC_SECOND_NS;
-  if (!found.has_high) {
-    double open_ns = t - found.edge[found.n - 1].t_ns + found.edge[found.n - 1].width_ns / 2;
-    double most =
-        spec->cap_w > 0 ? cc_cap_counts(spec, open_ns > 0 ? (int64_t)open_ns : 0) : 2 * guess.slope * fabs(open_ns);
-    found.high = found.edge[found.n - 1].count + spec->quantum + (uint64_t)(most > 0 ? most : 0);
-  }
-  cc_cap_high(v, spec, state, &found);
+  if (!found.has_high)
+    found.high = cc_open_high(v, at, spec, &found, cc_load_relaxed(&state->max_period_ns), guess.slope);
+  cc_cap_high(v, at, spec, &found);
   out->low_uj = cc_uj(spec, w[at + CC_C_COUNT], 0);
   out->high_uj = cc_uj(spec, found.high, spec->den - 1);
   out->total_uj = cc_uj(spec, found.edge[k].count, 0) + (int64_t)(guess.count * uj);

@@ -22,7 +22,7 @@ enum {
   CC_SIM_ERROR,  /* reads in [from, until) fail with errno `value` */
   CC_SIM_GONE,   /* reads fail with ENODEV from `from` on, until a reopening at or after `until` */
   CC_SIM_RESET,  /* at `from` the register becomes `value` and counts on from there */
-  CC_SIM_FREEZE, /* the register does not move in [from, until) and then shows what it missed */
+  CC_SIM_FREEZE, /* nothing is written in [from, until), and then what was missed appears with the next write */
   CC_SIM_JUMP,   /* at `from` the register gains `value` counts that nobody used, for good */
   CC_SIM_GLITCH, /* the first `times` reads at or after `from` show `value` counts more */
   CC_SIM_ZERO,   /* the first `times` reads at or after `from` show 0 */
@@ -117,24 +117,25 @@ static uint64_t cc_sim_wrap(const cc_sim_channel *c, uint64_t value) { return c-
 
 /* What the register shows at t, faults of single reads aside. */
 static uint64_t cc_sim_register(const cc_sim_channel *c, int64_t t_ns) {
-  int64_t seen = t_ns, updated, since = INT64_MIN;
+  int64_t updated = cc_sim_last_update(c, t_ns), since = INT64_MIN;
   uint64_t start = c->start, jumps = 0, counted = 0;
-  for (int i = 0; i < c->n_events; i++)
-    if (c->events[i].kind == CC_SIM_FREEZE && t_ns >= c->events[i].from_ns && t_ns < c->events[i].until_ns)
-      seen = c->events[i].from_ns;
-  updated = cc_sim_last_update(c, seen);
+  /* Writes that fall into a freeze do not happen; events are in order, so the last freeze is undone first. */
+  for (int i = c->n_events - 1; i >= 0; i--) {
+    const cc_sim_event *e = &c->events[i];
+    if (e->kind == CC_SIM_FREEZE && updated >= e->from_ns && updated < e->until_ns)
+      updated = cc_sim_last_update(c, e->from_ns - 1);
+  }
   for (int i = 0; i < c->n_events; i++) {
     const cc_sim_event *e = &c->events[i];
-    if (e->from_ns > seen) continue;
-    if (e->kind == CC_SIM_RESET && e->from_ns >= since) {
-      since = e->from_ns;
-      start = e->value;
-      counted = cc_sim_counts(c, since);
-    }
+    if (e->kind != CC_SIM_RESET || e->from_ns > t_ns || e->from_ns < since) continue;
+    since = e->from_ns;
+    start = e->value;
+    counted = cc_sim_counts(c, since);
   }
-  for (int i = 0; i < c->n_events; i++)
-    if (c->events[i].kind == CC_SIM_JUMP && c->events[i].from_ns <= seen && c->events[i].from_ns >= since)
-      jumps += c->events[i].value;
+  for (int i = 0; i < c->n_events; i++) {
+    const cc_sim_event *e = &c->events[i];
+    if (e->kind == CC_SIM_JUMP && e->from_ns <= t_ns && e->from_ns >= since) jumps += e->value;
+  }
   if (updated < since) updated = since;
   return cc_sim_wrap(c, start + jumps + (cc_sim_counts(c, updated) - counted));
 }
