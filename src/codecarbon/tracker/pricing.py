@@ -51,7 +51,7 @@ class Pricer:
 
     def water_l(self, energy_j: float) -> float:
         """Water for energy that PUE was applied to already."""
-        return water_l(energy_j, wue_l_per_kwh=self.wue_l_per_kwh) or 0.0
+        return (water_l(energy_j, wue_l_per_kwh=self.wue_l_per_kwh) or 0.0) if self.wue_l_per_kwh else 0.0
 
     def record(self, window: EnergyWindow, slots: Iterable[tuple[int, float]]) -> EmissionsRecord:
         """Price a window.

@@ -82,7 +82,7 @@ class Run:
         """End a task and give what is known of it now; later samples may still narrow that."""
         self._end_task(task, mark)
         data = task.emissions_data
-        self.tasks.settle(self.session.settle)
+        self.tasks.settle_a_few(self.session.settle)
         return data
 
     def _end_task(self, task: Task, mark: Mark) -> None:
