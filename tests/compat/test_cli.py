@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -246,7 +247,7 @@ def test_modelled_part_is_said_with_its_plausible_bound(run, tmp_path):
     assert (cpu["method"], cpu["bound_kind"], cpu["scope"]) == ("modelled", "plausible", "process")
     low_j, high_j = cpu["energy_bound_j"]
     assert low_j == 0 <= cpu["energy_j"] <= high_j
-    assert re.search(r"CPU: +\S+ J +\S+ W +modelled, plausible bound 0 to", done.stderr)
+    assert re.search(r"CPU: +\S+ \S*J +\S+ \S*W +modelled, plausible bound 0 to", done.stderr)
 
 
 def test_json_comes_after_the_commands_output(run):
@@ -258,6 +259,18 @@ def test_json_comes_after_the_commands_output(run):
     assert document["command"] == ["echo", "first"]
     assert document["exit_code"] == 0
     assert document["is_uploaded"] is False
+
+
+def test_window_holds_the_whole_command(run):
+    done = run(
+        "monitor", *FRANCE, "--json", *python("import time; print(time.time()); time.sleep(0.2); print(time.time())")
+    )
+    first, last, rest = done.stdout.split("\n", 2)
+    result = json.loads(rest)
+    begin, end = (datetime.fromisoformat(result[name]).timestamp() for name in ("start_utc", "end_utc"))
+    assert begin <= float(first)
+    assert float(last) <= end
+    assert result["duration_s"] == pytest.approx(end - begin, abs=0.01)
 
 
 def test_json_file_leaves_standard_output_alone(run, folder):
@@ -467,7 +480,7 @@ except typer.Exit as end:
 def test_live_line_and_colours_on_a_terminal(env, folder):
     words = [PROGRAM, "monitor", *FRANCE, *python("print('ready', flush=True); input(); print('done')")]
     terminal = Terminal(words, env=env, cwd=folder, columns=100)
-    terminal.read_until(r"codecarbon  0:0\d   \S+ W   \S+ g CO2eq   \S+ kWh   \S+( \S+)? % measured")
+    terminal.read_until(r"codecarbon  0:0\d   \S+ \S*W   \S+ \S*g CO2eq   \S+ \S*Wh   \S+( \S+)? % measured")
     terminal.send(b"\n")
     seen = terminal.finish()
     assert terminal.exit_code == 0

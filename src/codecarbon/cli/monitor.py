@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from codecarbon import units
 from codecarbon.cli import child, options, text
 from codecarbon.cli.report import RunReport, summary
 from codecarbon.config import OutputMethod
@@ -273,8 +272,9 @@ class LiveText:
         if recent_j is None or total_j is None:
             parts.append("energy unknown so far")
         else:
-            parts += [f"{text.number(recent_j / recent.window.duration_s)} W", text.mass(total.emissions_g)]
-            parts.append(f"{text.number(units.kwh_from_j(total_j))} kWh")
+            parts.append(text.power(recent_j / recent.window.duration_s))
+            parts.append(text.prefixed(total.emissions_g, "g CO2eq"))
+            parts.append(text.watt_hours(total_j))
         if total.window.measured_ratio is not None:
             parts.append(f"{text.percent(total.window.measured_ratio)} measured")
         return " codecarbon  " + "   ".join(parts)

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codecarbon import units
 from codecarbon.cli import text
 from codecarbon.cli.child import Outcome
 from codecarbon.model import ComponentEnergy, EmissionsRecord, Intensity, Location
@@ -115,9 +114,10 @@ def _energy(record: EmissionsRecord, style: text.Style) -> list[str]:
     if total_j is None or window.low_j is None or window.high_j is None:
         lines = _row("Energy", style.bad("nothing is known"))
     else:
-        power = f", {text.number(total_j / window.duration_s)} W on average" if window.duration_s > 0 else ""
-        kwh = f" = {text.number(units.kwh_from_j(total_j))} kWh"
-        lines = _row("Energy", f"{style.bold(text.energy(total_j))}{kwh}{power}")
+        power = f", {text.power(total_j / window.duration_s)} on average" if window.duration_s > 0 else ""
+        joules, watt_hours = text.energy(total_j), text.watt_hours(total_j)
+        both = style.bold(joules) + (f" = {watt_hours}" if joules.endswith("J") else "")
+        lines = _row("Energy", f"{both}{power}")
         lines += _row("", f"{text.energy_range(window.low_j, window.high_j)}, {_bound_words(window.known)}")
     for component in window.components:
         lines += _component(component, window.duration_s, style)
@@ -158,7 +158,7 @@ def _component(component: ComponentEnergy, duration_s: float, style: text.Style)
 
 
 def _figures(energy_j: float, duration_s: float) -> str:
-    power = f"{text.number(energy_j / duration_s)} W" if duration_s > 0 else ""
+    power = text.power(energy_j / duration_s) if duration_s > 0 else ""
     return f"{text.energy(energy_j):>9} {power:>9}"
 
 

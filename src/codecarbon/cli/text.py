@@ -17,6 +17,9 @@ _KG_FROM_G = 10_000.0
 _FEW_DECIMALS_FROM_G = 100.0
 _CLOCK_FROM_S = 120.0
 _LEAST_SHOWN_RATIO = 0.01
+_LEAST_UNPREFIXED = 0.1
+_PREFIXES = ("k", "", "m", "µ", "n")
+_STEP = 1000.0
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -128,7 +131,31 @@ def energy(energy_j: float) -> str:
     """Write an energy in J, or in kWh when that is easier to read."""
     if abs(energy_j) >= _KWH_FROM_J:
         return f"{number(units.kwh_from_j(energy_j), 4)} kWh"
-    return f"{number(energy_j)} J"
+    return prefixed(energy_j, "J")
+
+
+def watt_hours(energy_j: float) -> str:
+    """Write an energy in kWh, or in the fraction of it that is easy to read."""
+    return prefixed(units.kwh_from_j(energy_j), "Wh", prefix="k")
+
+
+def power(power_w: float) -> str:
+    """Write a power in W or a fraction of it."""
+    return prefixed(power_w, "W")
+
+
+def prefixed(value: float, unit: str, *, prefix: str = "") -> str:
+    """Write a quantity in its unit, or in a thousandth, a millionth… of it when it is small.
+
+    Args:
+        value: The quantity.
+        unit: The unit without prefix.
+        prefix: The unit's prefix that the value is in.
+    """
+    place = _PREFIXES.index(prefix)
+    while 0 < abs(value) < _LEAST_UNPREFIXED and place < len(_PREFIXES) - 1:
+        value, place = value * _STEP, place + 1
+    return f"{number(value)} {_PREFIXES[place]}{unit}"
 
 
 def energy_range(low_j: float, high_j: float) -> str:

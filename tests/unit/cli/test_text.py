@@ -20,10 +20,27 @@ def test_number_that_is_not_finite_is_shown_as_such():
 
 
 @pytest.mark.parametrize(
-    ("energy_j", "shown"), [(0.5, "0.500 J"), (413.2, "413 J"), (999_999, "999,999 J"), (3.6e6, "1.000 kWh")]
+    ("energy_j", "shown"),
+    [
+        (0.0, "0 J"),
+        (2e-6, "2.00 µJ"),
+        (0.05, "50.0 mJ"),
+        (0.5, "0.500 J"),
+        (413.2, "413 J"),
+        (999_999, "999,999 J"),
+        (3.6e6, "1.000 kWh"),
+    ],
 )
 def test_energy_turns_to_kwh_when_joules_get_long(energy_j, shown):
     assert text.energy(energy_j) == shown
+
+
+@pytest.mark.parametrize(
+    ("energy_j", "shown"),
+    [(0.0, "0 kWh"), (36.0, "10.0 mWh"), (3600.0, "1.00 Wh"), (3.6e6, "1.00 kWh"), (1e-9, "0.000278 nWh")],
+)
+def test_watt_hours_have_the_prefix_that_is_easy_to_read(energy_j, shown):
+    assert text.watt_hours(energy_j) == shown
 
 
 def test_ends_of_an_interval_share_their_unit():
