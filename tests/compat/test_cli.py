@@ -266,7 +266,7 @@ def test_window_holds_the_whole_command(run):
         "monitor", *FRANCE, "--json", *python("import time; print(time.time()); time.sleep(0.2); print(time.time())")
     )
     first, last, rest = done.stdout.split("\n", 2)
-    result = json.loads(rest)
+    result = json.loads(rest)["result"]
     begin, end = (datetime.fromisoformat(result[name]).timestamp() for name in ("start_utc", "end_utc"))
     assert begin <= float(first)
     assert float(last) <= end
