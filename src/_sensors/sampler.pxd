@@ -12,7 +12,7 @@ cdef extern from "ring.h" nogil:
     uint64_t cc_ring_head(cc_ring *ring)
     uint64_t cc_ring_tail(cc_ring *ring)
 
-cdef extern from "resolve.h" nogil:
+cdef extern from "thread.h" nogil:
     enum:
         CC_ENGINE_NEW
         CC_ENGINE_RUNNING
@@ -58,6 +58,21 @@ cdef extern from "resolve.h" nogil:
         int64_t fast_ns
         int state
         char *name
+    int cc_engine_start(cc_engine *e)
+    int cc_engine_stop(cc_engine *e, int64_t timeout_ns)
+    int cc_engine_tick(cc_engine *e, int64_t wait_ns)
+    int cc_engine_sync(cc_engine *e, int64_t wait_ns)
+    void cc_engine_step(cc_engine *e, int64_t period_ns)
+    void cc_hold_fast(cc_engine *e)
+    void cc_release_fast(cc_engine *e)
+    void cc_ask(cc_engine *e)
+    void cc_stop_all(int64_t timeout_ns)
+    int64_t cc_get_i64(int64_t *word)
+    uint64_t cc_get_u64(uint64_t *word)
+    int cc_get_int(int *word)
+    void cc_set_i64(int64_t *word, int64_t value)
+
+cdef extern from "resolve.h" nogil:
     ctypedef struct cc_total:
         int64_t total_uj
         int64_t low_uj
@@ -76,20 +91,7 @@ cdef extern from "resolve.h" nogil:
         int is_final
         int position
         int is_coarse
-    int cc_engine_start(cc_engine *e)
-    int cc_engine_stop(cc_engine *e, int64_t timeout_ns)
-    int cc_engine_tick(cc_engine *e, int64_t wait_ns)
-    int cc_engine_sync(cc_engine *e, int64_t wait_ns)
-    void cc_engine_step(cc_engine *e, int64_t period_ns)
-    void cc_hold_fast(cc_engine *e)
-    void cc_release_fast(cc_engine *e)
-    void cc_ask(cc_engine *e)
-    void cc_stop_all(int64_t timeout_ns)
     int cc_resolve(cc_engine *e, int64_t t_ns, cc_instant *at, cc_total *totals)
-    int64_t cc_get_i64(int64_t *word)
-    uint64_t cc_get_u64(uint64_t *word)
-    int cc_get_int(int *word)
-    void cc_set_i64(int64_t *word, int64_t value)
 
 
 cdef class Sampler:

@@ -17,11 +17,6 @@ MAX_LINES = 400
 LONG = {
     "src/_sensors/nvml.pyx": (500, "one library: its table of functions, its handle and the source that reads it"),
     "src/_sensors/sampler.pyx": (550, "the sampler and the readings it resolves share one record layout"),
-    "src/_sensors/c/engine.h": (560, "one thread: its clockwork, its tick and its life cycle"),
-    "src/_sensors/c/resolve.h": (
-        450,
-        "one question, the total at an instant: estimate, bound and sigma share the search",
-    ),
     "src/_sensors/_testing.pyx": (550, "everything that tests put at the edge of the core is one extension"),
 }
 

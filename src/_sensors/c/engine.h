@@ -1,7 +1,4 @@
-/* One sampling thread: reads its sources on an absolute time grid and writes one record per tick.
- *
- * The thread never touches Python: no interpreter lock, no allocation, no logging. It can therefore neither be held up
- * by the program that it measures, nor keep that program from ending. */
+/* One tick of a sampler: reads its sources, takes the readings over, and writes one record. thread.h says when. */
 #ifndef CODECARBON_ENGINE_H
 #define CODECARBON_ENGINE_H
 
@@ -10,10 +7,7 @@
 #include "ring.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <time.h>
 
 enum { CC_ENGINE_NEW, CC_ENGINE_RUNNING, CC_ENGINE_STOPPED, CC_ENGINE_INHERITED, CC_ENGINE_LEAKED };
 
@@ -21,12 +15,8 @@ enum { CC_ENGINE_NEW, CC_ENGINE_RUNNING, CC_ENGINE_STOPPED, CC_ENGINE_INHERITED,
 enum { CC_W_TIME, CC_W_HALF_FLAGS, CC_W_TICKS, CC_W_MISSED, CC_W_GAP, CC_W_CPU, CC_W_CHANNELS };
 enum { CC_C_COUNT, CC_C_LOST, CC_C_AGE_BACK, CC_C_FAULTS, CC_C_WORDS };
 
-#define CC_PROBE_NS         ((int64_t)200000000)  /* fast rate after the start, so that a live counter shows at once */
-#define CC_LINGER_NS        ((int64_t)2000000000) /* fast rate after the last window closed */
-#define CC_SECOND_NS        ((int64_t)1000000000)
-#define CC_SUSPEND_NS       ((int64_t)1000000)
-#define CC_DEEP_STACK_BYTES (1024 * 1024)
-#define CC_STACK_BYTES      (256 * 1024)
+#define CC_SECOND_NS  ((int64_t)1000000000)
+#define CC_SUSPEND_NS ((int64_t)1000000)
 /* The thread's processor time costs a system call: asked for now and then at fast rates. */
 enum { CC_CPU_TICKS = 64, CC_CPU_INTERVAL_NS = 10000000 };
 
@@ -73,9 +63,6 @@ typedef struct cc_engine {
   char name[16];
   struct cc_engine *next, *prev;
 } cc_engine;
-
-/* --- one tick ------------------------------------------------------------------------------------------------------
- */
 
 static inline void cc_read_slot(cc_engine *e, const cc_slot *slot, cc_reading *out) {
   int i, end = slot->first + slot->n;
@@ -286,238 +273,6 @@ static void cc_tick(cc_engine *e) {
   e->last_flags = flags;
   cc_write_record(e, a_ns, b_ns, flags);
   e->previous_b_ns = b_ns;
-}
-
-/* --- the rate ------------------------------------------------------------------------------------------------------
- */
-
-static int64_t cc_period(cc_engine *e, int64_t now_ns) {
-  int64_t idle_ns = cc_load_relaxed(&e->idle_ns), fast_ns = cc_load_relaxed(&e->fast_ns);
-  int is_fast;
-  if (fast_ns <= 0 || fast_ns >= idle_ns) return idle_ns;
-  is_fast = now_ns < cc_load_relaxed(&e->linger_until_ns) || now_ns < e->start_ns + CC_PROBE_NS;
-  /* Publish "idle" before the last look at the holds: whoever takes a hold after that look sees it and wakes us. */
-  atomic_store(&e->is_fast, is_fast);
-  if (atomic_load(&e->holds) > 0) {
-    is_fast = 1;
-    atomic_store(&e->is_fast, 1);
-  }
-  return is_fast ? fast_ns : idle_ns;
-}
-
-static inline void cc_ask(cc_engine *e) {
-  atomic_fetch_add(&e->word, 1);
-  e->ops->wake(e->ops->ctx, (uint32_t *)&e->word);
-}
-
-static void cc_hold_fast(cc_engine *e) {
-  atomic_fetch_add(&e->holds, 1);
-  if (!atomic_load(&e->is_fast)) cc_ask(e);
-}
-
-static void cc_release_fast(cc_engine *e) {
-  cc_store_relaxed(&e->linger_until_ns, cc_now(e) + CC_LINGER_NS);
-  atomic_fetch_sub(&e->holds, 1);
-}
-
-/* --- the thread ----------------------------------------------------------------------------------------------------
- */
-
-static void cc_serve(cc_engine *e, uint32_t seen) {
-  cc_tick(e);
-  if (cc_load_relaxed(&e->done) != seen) {
-    atomic_store(&e->done, seen);
-    e->ops->wake(e->ops->ctx, (uint32_t *)&e->done);
-  }
-}
-
-/* Reads back to back until a counter moves, so that somebody may place a mark right behind an update. */
-static void cc_burst(cc_engine *e) {
-  while (cc_now(e) < cc_load_relaxed(&e->burst_until_ns)) {
-    e->interval_ns = 1;
-    cc_tick(e);
-    if (e->last_flags & CC_EDGE) {
-      cc_store_relaxed(&e->burst_until_ns, 0);
-      atomic_fetch_add(&e->edges, 1);
-      e->ops->wake(e->ops->ctx, (uint32_t *)&e->edges);
-    }
-  }
-}
-
-static void *cc_thread_main(void *argument) {
-  cc_engine *e = argument;
-  int64_t due_ns, period_ns, old_period_ns = 0;
-  prctl(PR_SET_NAME, e->name, 0, 0, 0);
-  /* Slack 1 ns: with the default of 50 us every tick would be that late. */
-  prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
-  due_ns = e->start_ns = cc_now(e);
-  while (!atomic_load(&e->stop_flag)) {
-    uint32_t seen = atomic_load(&e->word);
-    int64_t now_ns;
-    e->interval_ns = old_period_ns;
-    cc_serve(e, seen);
-    cc_burst(e);
-    now_ns = cc_now(e);
-    period_ns = cc_period(e, now_ns);
-    if (period_ns != old_period_ns) due_ns = now_ns;
-    old_period_ns = period_ns;
-    /* After a request the grid goes on as it was; after an overrun whole periods are skipped and counted. */
-    if (now_ns - due_ns >= period_ns) {
-      int64_t periods = (now_ns - due_ns) / period_ns;
-      e->missed += (uint64_t)(periods - 1);
-      due_ns += periods * period_ns;
-    }
-    while (!atomic_load(&e->stop_flag) && atomic_load(&e->word) == seen) {
-      int status = e->ops->wait_until(e->ops->ctx, (uint32_t *)&e->word, seen, due_ns + period_ns);
-      if (status == -ETIMEDOUT) break;
-      if (status < 0 && status != -EINTR) break;
-    }
-  }
-  e->cpu_ns = e->ops->clock_ns(e->ops->ctx, CC_CLOCK_THREAD_CPU);
-  return NULL;
-}
-
-/* --- life cycle ----------------------------------------------------------------------------------------------------
- */
-
-static pthread_mutex_t cc_engines_mutex = PTHREAD_MUTEX_INITIALIZER;
-static cc_engine *cc_engines;
-static pthread_once_t cc_fork_once = PTHREAD_ONCE_INIT;
-
-static void cc_fork_prepare(void) { pthread_mutex_lock(&cc_engines_mutex); }
-static void cc_fork_parent(void) { pthread_mutex_unlock(&cc_engines_mutex); }
-
-/* Only the forking thread lives on in the child: our threads are gone, and what they wrote stays readable. */
-static void cc_fork_child(void) {
-  cc_engine *e;
-  pthread_mutex_init(&cc_engines_mutex, NULL);
-  for (e = cc_engines; e; e = e->next) {
-    if (atomic_load(&e->state) == CC_ENGINE_RUNNING) atomic_store(&e->state, CC_ENGINE_INHERITED);
-  }
-}
-
-static void cc_install_fork(void) { pthread_atfork(cc_fork_prepare, cc_fork_parent, cc_fork_child); }
-
-/* 0, or -errno. */
-static int cc_engine_start(cc_engine *e) {
-  sigset_t all, old;
-  pthread_attr_t attr;
-  int status;
-  pthread_once(&cc_fork_once, cc_install_fork);
-  pthread_attr_init(&attr);
-  /* Vendors' libraries run on the slow threads, and nobody knows how deep. */
-  pthread_attr_setstacksize(&attr, e->slow_read_ns ? CC_STACK_BYTES : CC_DEEP_STACK_BYTES);
-  pthread_mutex_lock(&cc_engines_mutex);
-  /* The thread inherits the mask: signals stay with the program's own threads. */
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  atomic_store(&e->state, CC_ENGINE_RUNNING);
-  status = pthread_create(&e->thread, &attr, cc_thread_main, e);
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
-  if (status == 0) {
-    e->next = cc_engines;
-    e->prev = NULL;
-    if (cc_engines) cc_engines->prev = e;
-    cc_engines = e;
-  } else {
-    atomic_store(&e->state, CC_ENGINE_NEW);
-  }
-  pthread_mutex_unlock(&cc_engines_mutex);
-  pthread_attr_destroy(&attr);
-  return -status;
-}
-
-static void cc_unlist(cc_engine *e) {
-  if (e->prev) e->prev->next = e->next;
-  if (e->next) e->next->prev = e->prev;
-  if (cc_engines == e) cc_engines = e->next;
-  e->next = e->prev = NULL;
-}
-
-/* 1 when no thread is left, 0 when it sits in a driver and was left behind with everything it may touch. */
-static int cc_engine_stop(cc_engine *e, int64_t timeout_ns) {
-  struct timespec until;
-  int is_running, status;
-  pthread_mutex_lock(&cc_engines_mutex);
-  is_running = atomic_load(&e->state) == CC_ENGINE_RUNNING;
-  if (is_running) {
-    cc_unlist(e);
-    atomic_store(&e->state, CC_ENGINE_STOPPED);
-  } else if (atomic_load(&e->state) == CC_ENGINE_INHERITED) {
-    cc_unlist(e);
-  }
-  pthread_mutex_unlock(&cc_engines_mutex);
-  if (!is_running) return atomic_load(&e->state) != CC_ENGINE_LEAKED;
-  atomic_store(&e->stop_flag, 1);
-  cc_ask(e);
-  clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_sec += timeout_ns / CC_SECOND_NS;
-  until.tv_nsec += timeout_ns % CC_SECOND_NS;
-  if (until.tv_nsec >= CC_SECOND_NS) {
-    until.tv_sec++;
-    until.tv_nsec -= CC_SECOND_NS;
-  }
-  status = pthread_timedjoin_np(e->thread, NULL, &until);
-  if (status == 0) return 1;
-  pthread_detach(e->thread);
-  atomic_store(&e->state, CC_ENGINE_LEAKED);
-  return 0;
-}
-
-/* Waits for the next update of any counter, with the thread reading back to back meanwhile: 1, or 0 without one. */
-static int cc_engine_sync(cc_engine *e, int64_t wait_ns) {
-  uint32_t before = atomic_load(&e->edges);
-  int64_t deadline_ns = cc_now(e) + wait_ns;
-  cc_store_relaxed(&e->burst_until_ns, deadline_ns);
-  cc_ask(e);
-  while (atomic_load(&e->edges) == before) {
-    if (atomic_load(&e->state) != CC_ENGINE_RUNNING) return 0;
-    if (e->ops->wait_until(e->ops->ctx, (uint32_t *)&e->edges, before, deadline_ns) == -ETIMEDOUT) break;
-  }
-  return atomic_load(&e->edges) != before;
-}
-
-/* Waits until a tick that began after the call is published: 1, or 0 when the time is over. */
-static int cc_engine_tick(cc_engine *e, int64_t wait_ns) {
-  uint32_t wanted = atomic_fetch_add(&e->word, 1) + 1, done;
-  int64_t deadline_ns = wait_ns > 0 ? cc_now(e) + wait_ns : 0;
-  e->ops->wake(e->ops->ctx, (uint32_t *)&e->word);
-  while ((int32_t)((done = atomic_load(&e->done)) - wanted) < 0) {
-    if (deadline_ns == 0 || atomic_load(&e->state) != CC_ENGINE_RUNNING) return 0;
-    if (e->ops->wait_until(e->ops->ctx, (uint32_t *)&e->done, done, deadline_ns) == -ETIMEDOUT) {
-      return (int32_t)(atomic_load(&e->done) - wanted) >= 0;
-    }
-  }
-  return 1;
-}
-
-/* One tick in virtual time: waits by the operations table, then reads. */
-static void cc_engine_step(cc_engine *e, int64_t period_ns) {
-  if (period_ns > 0) {
-    if (!e->previous_b_ns) e->start_ns = cc_now(e);
-    e->ops->wait_until(e->ops->ctx, (uint32_t *)&e->word, atomic_load(&e->word),
-                       (e->previous_b_ns ? e->previous_b_ns : e->start_ns) + period_ns);
-  }
-  e->interval_ns = e->ticks ? period_ns : 0;
-  cc_tick(e);
-}
-
-static inline int64_t cc_get_i64(cc_atomic_i64 *word) { return cc_load_relaxed(word); }
-static inline uint64_t cc_get_u64(cc_atomic_u64 *word) { return cc_load_relaxed(word); }
-static inline int cc_get_int(cc_atomic_int *word) { return atomic_load(word); }
-static inline void cc_set_i64(cc_atomic_i64 *word, int64_t value) { cc_store_relaxed(word, value); }
-
-/* Stops every sampler of the process: the exit hook, for objects that are never deallocated. */
-static void cc_stop_all(int64_t timeout_ns) {
-  for (;;) {
-    cc_engine *e;
-    pthread_mutex_lock(&cc_engines_mutex);
-    for (e = cc_engines; e && atomic_load(&e->state) != CC_ENGINE_RUNNING; e = e->next) {
-    }
-    pthread_mutex_unlock(&cc_engines_mutex);
-    if (!e) return;
-    cc_engine_stop(e, timeout_ns);
-  }
 }
 
 #endif
