@@ -10,7 +10,7 @@ from codecarbon._sensors.sampler import FLAGS, ChannelState, Reading, Sampler, f
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from codecarbon._sensors._testing import Fault, ScriptedOps, SimChannel, SimSource, VirtualOps
+    from codecarbon._sensors._testing import Fault, ScriptedOps, SimChannel, SimSource, VirtualOps, stress_ring
 
 __all__ = [
     "FLAGS",
@@ -36,9 +36,10 @@ __all__ = [
     "probe_event",
     "read_msr",
     "stop_all",
+    "stress_ring",
 ]
 
-_TESTING = frozenset({"Fault", "ScriptedOps", "SimChannel", "SimSource", "VirtualOps"})
+_TESTING = frozenset({"Fault", "ScriptedOps", "SimChannel", "SimSource", "VirtualOps", "stress_ring"})
 
 
 def __getattr__(name: str) -> object:

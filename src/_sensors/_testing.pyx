@@ -3,7 +3,7 @@
 cimport cython
 from libc.errno cimport ENODEV
 from libc.math cimport isfinite
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from codecarbon._sensors.channel cimport CC_MAX_CHANNELS, Channel, Ops, Source, cc_ops, cc_reading
@@ -112,6 +112,16 @@ cdef extern from "sim.h" nogil:
     uint64_t cc_sim_counts(const cc_sim_channel *c, int64_t t_ns)
     void cc_sim_read(void *ctx, cc_reading *out)
     int cc_sim_reopen(void *ctx)
+
+cdef extern from "ring_stress.h" nogil:
+    enum:
+        CC_STRESS_READERS
+        CC_STRESS_WORDS
+    ctypedef struct cc_stress_reader:
+        uint64_t read
+        uint64_t rejected
+        uint64_t torn
+    int cc_stress_run(uint64_t slots, uint32_t words, uint64_t records, int readers, cc_stress_reader *sum)
 
 OPERATIONS = {"open": CC_OP_OPEN, "pread": CC_OP_PREAD, "read": CC_OP_READ, "close": CC_OP_CLOSE,
               "perf_open": CC_OP_PERF_OPEN, "clock": CC_OP_CLOCK, "wait": CC_OP_WAIT, "wake": CC_OP_WAKE}
@@ -499,3 +509,31 @@ cdef class SimSource(Source):
 
     def __dealloc__(self):
         free(self.state.channels)
+
+
+def stress_ring(*, uint64_t slots=64, uint32_t words=16, uint64_t records=1_000_000, int readers=2) -> dict:
+    """Write a ring as fast as possible while others read it.
+
+    Args:
+        slots: Size of the ring, a power of two.
+        words: Size of a record.
+        records: How many are written.
+        readers: How many threads read.
+
+    Returns:
+        How many copies were ``read``, how many were ``rejected`` because the record was gone or not written yet, and
+        how many of the former were ``torn``, that is, not the record that was written.
+
+    Raises:
+        ValueError: An argument is out of range.
+        MemoryError: No memory, or no threads.
+    """
+    cdef cc_stress_reader total
+    cdef int status
+    if slots < 2 or slots & (slots - 1) or not 0 < words <= CC_STRESS_WORDS or not 0 < readers <= CC_STRESS_READERS:
+        raise ValueError("slots must be a power of two, words and readers in range")
+    with nogil:
+        status = cc_stress_run(slots, words, records, readers, &total)
+    if status != 0:
+        raise MemoryError("no memory or no threads")
+    return {"read": total.read, "rejected": total.rejected, "torn": total.torn}
