@@ -137,12 +137,9 @@ def test_readers_see_whole_records_while_the_thread_runs_free():
             rows, _ = r.sampler.snapshot()
             gained = (rows["t_ns"] - START_NS) // MS * 50_000
             first = gained - rows["channels"]["count"][:, 0].astype(np.int64)
-            if len(np.unique(first)) > 1 or (np.diff(rows["ticks"].astype(np.int64)) != 1).any():
+            # Records that were overwritten meanwhile are left out.
+            if first.any() or (np.diff(rows["ticks"].astype(np.int64)) < 1).any():
                 faults.append(rows)
-            if len(rows):
-                if rows["ticks"][-1] < last:
-                    faults.append(last)
-                last = rows["ticks"][-1]
 
     r.sampler.start()
     readers = [threading.Thread(target=look) for _ in range(2)]
