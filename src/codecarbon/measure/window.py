@@ -113,16 +113,17 @@ def segment_components(segment: Segment, spans: Sequence[Span]) -> list[Componen
     """Energy of every component over disjoint spans of one segment."""
     if segment.choice is None:
         raise ValueError("the segment's parts are not chosen yet")
-    found = [component_energy(part, spans, segment.streams[part.stream].findings) for part in segment.choice.parts]
-    present = {entry.component for entry in found}
-    for component, reason in (*segment.choice.absent, *segment.absent.items()):
-        if component in present:
-            continue
-        found.append(
-            ComponentEnergy(
-                component, None, None, None, None, "plausible", None, "none", "machine", 0.0, missing=(reason,)
-            )
-        )
+    missing = dict(segment.choice.absent) | segment.absent
+    found = []
+    for part in segment.choice.parts:
+        entry = component_energy(part, spans, segment.streams[part.stream].findings)
+        # A component may be known in part: what is not in it is named beside the figure.
+        reason = missing.pop(part.component, None)
+        found.append(entry if reason is None else replace(entry, missing=(*entry.missing, reason)))
+    found.extend(
+        ComponentEnergy(component, None, None, None, None, "plausible", None, "none", "machine", 0.0, missing=(reason,))
+        for component, reason in missing.items()
+    )
     return found
 
 

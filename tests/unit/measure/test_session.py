@@ -454,3 +454,24 @@ def test_edge_sync_tightens_the_bound_of_a_short_window(session: Session) -> Non
 
     # On a busy machine the writer of the fake counter pauses now and then: quartiles, not extremes.
     assert sorted(map(width_uj, synced))[7] < sorted(map(width_uj, plain))[15] / 2
+
+
+def test_a_card_that_offers_nothing_is_named_beside_those_that_count(tmp_path: Path) -> None:
+    stub = NvmlStub.private(tmp_path, gpus=2, watts=300.0)
+    for symbol in (
+        "nvmlDeviceGetTotalEnergyConsumption",
+        "nvmlDeviceGetPowerUsage",
+        "nvmlDeviceGetFieldValues",
+        "nvmlDeviceGetSamples",
+    ):
+        stub.fail(symbol, 3, device=1)
+    session = Session(MeasureRequest(roots=Roots(sysfs=str(tmp_path), dev=str(tmp_path), nvml_library=str(stub.path))))
+    start = session.start()
+    deadline_s = time.monotonic() + 20
+    while not session.joules(start, session.mark())[1]:
+        assert time.monotonic() < deadline_s, "the good card was never attached"
+        session.tick()
+    gpu = session.window([(start, session.stop())]).component("gpu")
+    assert gpu.energy_j > 0
+    assert [channel.name for channel in gpu.channels] == ["gpu-0"]
+    assert any("gpu-1" in reason for reason in gpu.missing)
