@@ -428,6 +428,31 @@ def test_ctrl_c_exits_130_and_the_row_is_written(env, folder):
     assert len(rows(folder)) == 1
 
 
+def test_closed_window_still_writes_the_row(env, folder):
+    terminal = Terminal([PROGRAM, "monitor", *FRANCE, *python(READY)], env=env, cwd=folder)
+    terminal.read_until("ready")
+    terminal.hang_up()
+    assert terminal.exit_code == 128 + signal.SIGHUP
+    assert len(rows(folder)) == 1
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_closed_streams_do_no_harm(env, folder, closed):
+    for words in (f"monitor --json {' '.join(FRANCE)} sh -c 'exit 3'", "detect --json", "detect"):
+        done = subprocess.run(
+            ["sh", "-c", f"'{PROGRAM}' {words} {closed}"],
+            cwd=folder,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert done.returncode == (3 if "exit 3" in words else 0)
+        assert "Traceback" not in done.stderr
+    assert len(rows(folder)) == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_machine_is_measured_until_a_signal(start, folder, number):
     process = start("monitor", *FRANCE, "--json-file", "result.json")

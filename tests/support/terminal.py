@@ -77,6 +77,11 @@ class Terminal:
         """Change the size of the terminal."""
         ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
+    def hang_up(self) -> None:
+        """Close the window."""
+        os.close(self.fd)
+        self.exit_code = self.process.wait(TIMEOUT_S)
+
     def finish(self) -> str:
         """Read to the end, note the exit code and return everything."""
         while self._read():

@@ -6,6 +6,8 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from codecarbon._version import __version__
 from codecarbon.cli import options, text
 from codecarbon.cli.report import intensity_text, place_text
@@ -70,7 +72,7 @@ def detect(given: dict[str, object], *, json: bool, json_file: str | None) -> No
 
         document.write(as_dict(detection), to_stdout=json, path=json_file)
     if not json:
-        sys.stdout.write(as_text(detection, text.Style(is_coloured=text.has_colour(sys.stdout))))
+        typer.echo(as_text(detection, text.Style(is_coloured=text.has_colour(sys.stdout))), nl=False)
 
 
 def look(settings: Settings) -> Detection:

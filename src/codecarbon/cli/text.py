@@ -152,17 +152,24 @@ def prefixed(value: float, unit: str, *, prefix: str = "") -> str:
         unit: The unit without prefix.
         prefix: The unit's prefix that the value is in.
     """
-    place = _PREFIXES.index(prefix)
-    while 0 < abs(value) < _LEAST_UNPREFIXED and place < len(_PREFIXES) - 1:
-        value, place = value * _STEP, place + 1
-    return f"{number(value)} {_PREFIXES[place]}{unit}"
+    factor, prefix = _scale(value, prefix)
+    return f"{number(value * factor)} {prefix}{unit}"
 
 
 def energy_range(low_j: float, high_j: float) -> str:
     """Write an interval of energies in one unit."""
     if high_j >= _KWH_FROM_J:
         return f"{number(units.kwh_from_j(low_j), 4)} to {number(units.kwh_from_j(high_j), 4)} kWh"
-    return f"{number(low_j)} to {number(high_j)} J"
+    factor, prefix = _scale(high_j, "")
+    return f"{number(low_j * factor)} to {number(high_j * factor)} {prefix}J"
+
+
+def _scale(value: float, prefix: str) -> tuple[float, str]:
+    """Find the prefix in which a value is easy to read, and what to multiply the value by."""
+    place, factor = _PREFIXES.index(prefix), 1.0
+    while 0 < abs(value) * factor < _LEAST_UNPREFIXED and place < len(_PREFIXES) - 1:
+        place, factor = place + 1, factor * _STEP
+    return factor, _PREFIXES[place]
 
 
 def mass(mass_g: float) -> str:

@@ -45,6 +45,7 @@ def test_watt_hours_have_the_prefix_that_is_easy_to_read(energy_j, shown):
 
 def test_ends_of_an_interval_share_their_unit():
     assert text.energy_range(1.0, 7.2e6) == "0.0000002778 to 2.000 kWh"
+    assert text.energy_range(0.001, 0.062) == "1.00 to 62.0 mJ"
 
 
 @pytest.mark.parametrize(
