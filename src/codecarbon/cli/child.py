@@ -142,10 +142,10 @@ class _Watch:
 
     def _escalate(self) -> None:
         """Take the next step after Ctrl-C: wait, then SIGTERM, then SIGKILL; a further Ctrl-C skips the waiting."""
-        if self._status is not None:
-            return
         step = self._interrupts
         self._interrupts += 1
+        if self._status is not None:  # it ended of the same Ctrl-C, and that was noticed first
+            return
         if step == len(_STEPS):
             os.kill(self._pid, signal.SIGKILL)
             self._deadline_s = None
@@ -177,10 +177,11 @@ class _Watch:
         code = os.waitstatus_to_exitcode(status)
         killed_by = -code if code < 0 else None
         exit_code = SIGNALLED + killed_by if killed_by else code
+        was_interrupted = self._interrupts > 0 or killed_by == signal.SIGINT
         return Outcome(
-            exit_code=INTERRUPTED if self._interrupts else exit_code,
+            exit_code=INTERRUPTED if was_interrupted else exit_code,
             signal_number=killed_by,
-            was_interrupted=self._interrupts > 0,
+            was_interrupted=was_interrupted,
             has_left_processes=self._is_alone and not _is_childless(),
         )
 

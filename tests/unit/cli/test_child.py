@@ -158,6 +158,12 @@ except KeyboardInterrupt:
     assert "signal_number=None" in err
 
 
+def test_command_that_dies_of_ctrl_c_before_we_hear_of_it_was_interrupted():
+    code, _, err = run(*python("import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), 2)"))
+    assert code == 130
+    assert "was_interrupted=True" in err
+
+
 STUBBORN = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
