@@ -340,6 +340,26 @@ def test_nothing_is_uploaded_and_that_is_said(run):
     assert "nothing will be uploaded to the CodeCarbon API" in " ".join(done.stderr.split())
 
 
+def test_upload_is_refused_in_one_line(run):
+    lines = run("monitor", *FRANCE, "true").stderr.splitlines()
+    (line,) = [line for line in lines if line.startswith("  Upload:")]
+    assert "nothing is uploaded" in line
+    assert "--api and an experiment_id" in line
+
+
+def test_unknown_energy_is_no_zero(run, tmp_path):
+    for name in ("proc", "sys"):
+        (tmp_path / name).mkdir()  # nothing of a machine in it
+    roots = ("--procfs-root", str(tmp_path / "proc"), "--sysfs-root", str(tmp_path / "sys"))
+    done = run("monitor", *FRANCE, "--json", *roots, *python("raise SystemExit(3)"))
+    assert done.returncode == 3
+    assert "Energy:    nothing is known" in done.stderr
+    assert "Emissions: N/A" in done.stderr
+    result = json.loads(done.stdout)["result"]
+    assert (result["energy_j"], result["emissions_g"], result["emissions_bound_g"], result["water_l"]) == (None,) * 4
+    assert result["missing"]
+
+
 def test_d44_defaults_warn_of_nothing(run):
     done = run("monitor", *FRANCE, "true", PYTHONWARNINGS="error")
     assert done.returncode == 0

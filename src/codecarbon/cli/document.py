@@ -83,11 +83,12 @@ def _record_dict(record: EmissionsRecord, tracking_mode: str) -> dict[str, Any]:
         "scope": scope(record, tracking_mode),
         "components": [_component_dict(component) for component in window.components],
         "missing": list(window.missing),
-        "emissions_g": record.emissions_g,
-        "emissions_bound_g": _interval(record.emissions_low_g, record.emissions_high_g),
+        # The record's floats are 0 where nothing is known; here that is null.
+        "emissions_g": None if total_j is None else record.emissions_g,
+        "emissions_bound_g": None if total_j is None else _interval(record.emissions_low_g, record.emissions_high_g),
         "pue_ratio": record.pue_ratio,
         "wue_l_per_kwh": record.wue_l_per_kwh,
-        "water_l": record.water_l,
+        "water_l": None if total_j is None else record.water_l,
         "location": location_dict(record.location),
         "intensities": [intensity_dict(intensity) for intensity in intensities(record)],
         "slots": [

@@ -176,7 +176,7 @@ class _Plan:
             tracking_mode=self.settings.tracking_mode,
             csv_path=_csv_path(tracker),
             csv_problem=_csv_problem(tracker),
-            notes=tuple(self._notes()),
+            notes=tuple(self._notes(tracker)),
             own_cpu_s=own_cpu_s,
         )
         text.write_error(summary(report, text.Style(is_coloured=text.has_colour(sys.stderr))))
@@ -185,8 +185,10 @@ class _Plan:
 
             document.write(document.run_dict(report), to_stdout=self.wishes.json, path=self.wishes.json_file)
 
-    def _notes(self) -> Iterable[str]:
-        """What the settings table noticed, unless the log has said so already."""
+    def _notes(self, tracker: BaseEmissionsTracker) -> Iterable[str]:
+        """What went wrong, and what the settings table noticed unless the log has said so already."""
+        if tracker.is_degraded:
+            yield "something failed while measuring and the figures are incomplete; the log says what"
         log = logging.getLogger("codecarbon")
         for notice in self.settings.notices:
             if notice.level >= logging.WARNING and not log.isEnabledFor(notice.level):

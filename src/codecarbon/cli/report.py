@@ -12,7 +12,7 @@ from codecarbon.model import ComponentEnergy, EmissionsRecord, Intensity, Locati
 
 _WIDTH = 92
 _INDENT = " " * 13
-_UPLOAD = "nothing is uploaded; --api with an experiment_id asks for it, but this version writes locally only"
+_UPLOAD = "nothing is uploaded (this version cannot yet; then: --api and an experiment_id)"
 _NAMES = {"cpu": "CPU", "gpu": "GPU", "ram": "RAM", "platform": "Platform"}
 
 
@@ -163,8 +163,11 @@ def _figures(energy_j: float, duration_s: float) -> str:
 
 
 def _emissions(record: EmissionsRecord, style: text.Style) -> list[str]:
-    bound = f"{_mass_range(record.emissions_low_g, record.emissions_high_g)} from the energy bound alone"
-    lines = _row("Emissions", f"{style.bold(text.mass(record.emissions_g))}  ({bound})")
+    if record.window.energy_j is None:
+        lines = _row("Emissions", style.bad("N/A"))
+    else:
+        bound = f"{_mass_range(record.emissions_low_g, record.emissions_high_g)} from the energy bound alone"
+        lines = _row("Emissions", f"{style.bold(text.mass(record.emissions_g))}  ({bound})")
     lines += _row("Place", place_text(record.location))
     for intensity in intensities(record):
         lines += _row("Intensity", intensity_text(intensity))

@@ -143,6 +143,7 @@ def test_part_that_is_partly_missing_says_both():
 def test_nothing_known_is_no_zero():
     seen = summary(record(GPU_MISSING))
     assert "Energy:    nothing is known" in seen
+    assert "Emissions: N/A" in seen
 
 
 def test_nothing_measured_is_na():
