@@ -271,7 +271,7 @@ class LiveText:
             return " codecarbon  measuring"
         parts = [text.clock(total.window.duration_s)]
         recent_j, total_j = recent.window.energy_j, total.window.energy_j
-        if recent_j is None or total_j is None:
+        if recent_j is None or total_j is None or recent.window.duration_s <= 0:
             parts.append("energy unknown so far")
         else:
             parts.append(text.power(recent_j / recent.window.duration_s))
