@@ -86,3 +86,12 @@ def test_graphics_cards_are_read_once_and_named(tmp_path: Path) -> None:
     found = by_name(detect(MeasureRequest(roots=roots, gpu_ids=(1,)), 0.01))
     assert (found["nvml gpu-1"].state, found["nvml gpu-1"].power_w) == ("live", 70.0)
     assert "nvml gpu-0" not in found
+
+
+def test_a_sensor_whose_reads_fail_is_refused_with_the_reason(tmp_path: Path) -> None:
+    tree = fake_powercap.build_sockets(tmp_path, 1, has_dram=False, energy_uj=1234)
+    tree.zones["package-0"].corrupt(b"not a number\n")
+    found = by_name(detect(request(tmp_path), 0.0))["powercap package-0"]
+    assert found.state == "refused"
+    assert "reads fail" in found.reason
+    assert found.power_w is None
