@@ -7,6 +7,7 @@ import os
 import shlex
 import statistics
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,6 +55,32 @@ class BareThread:
         return Slice(ticks.value / elapsed_s, cpu_ns.value / 1e9 / elapsed_s)
 
 
+def measure_python_thread(counters: list[Path], load: Callable[[float], None], seconds: float) -> float:
+    """Read the counters from a Python thread instead, on the same grid; readings a second."""
+    stop_at = time.perf_counter() + seconds
+    ticks = 0
+
+    def run() -> None:
+        nonlocal ticks
+        files = [os.open(path, os.O_RDONLY) for path in counters]
+        due = time.perf_counter()
+        while due < stop_at:
+            for file in files:
+                int(os.pread(file, 32, 0))
+            ticks += 1
+            now = time.perf_counter()
+            due += max(1, -int((due - now) * 1e9 // PERIOD_NS)) * PERIOD_NS / 1e9
+            time.sleep(max(0.0, due - now))
+        for file in files:
+            os.close(file)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    load(seconds)
+    thread.join()
+    return ticks / seconds
+
+
 def measure_ours(meter: codecarbon.EnergyMeter, load: Callable[[float], None], seconds: float) -> Slice:
     """Read our own thread's ticks and CPU time over a window, from the window's record."""
     began = meter.mark()
@@ -77,9 +104,10 @@ def test_the_sampler_is_nearly_a_bare_c_thread(
 ) -> None:
     rounds, seconds = (1, 0.5) if report.smoke else (10, 2.0)
     bare = BareThread(tmp_path, fake_machine.counters)
-    theirs, ours = [], []
+    theirs, ours, threads = [], [], []
     for _ in range(rounds):
         theirs.append(bare.measure(load, seconds, fake_machine.energy_uj))
+        threads.append(measure_python_thread(fake_machine.counters, load, seconds))
         with codecarbon.EnergyMeter(fake_machine.request(sampling_hz=1000)) as meter:
             load(0.3)
             ours.append(measure_ours(meter, load, seconds))
@@ -95,3 +123,10 @@ def test_the_sampler_is_nearly_a_bare_c_thread(
             baseline_name="bare C thread",
             baseline_unit=unit,
         )
+    report.note(
+        f"sampler_ticks_{name}",
+        statistics.median(one.ticks_hz for one in ours),
+        unit="per s",
+        baseline=statistics.median(threads),
+        baseline_name="Python thread",
+    )

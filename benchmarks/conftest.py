@@ -36,6 +36,10 @@ class Report:
         self.rows.append(row)
         assert row.is_ok, f"{row.title}: {table.show(row.measured, row.unit)}, limit {row.limit}"
 
+    def note(self, name: str, measured: float, *, unit: str, baseline: float, baseline_name: str) -> None:
+        """Add a row that no target asks for."""
+        self.rows.append(table.compare(name, measured, baseline=baseline, baseline_name=baseline_name, unit=unit))
+
     def peer(self, name: str, measure: Callable[[Peer], float | None]) -> None:
         """Add a row per peer that can be measured in the same way; None means that it cannot."""
         ours = next(row for row in self.rows if row.name == name and row.limit is not None)

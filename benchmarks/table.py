@@ -81,12 +81,11 @@ def judge(
     return Row(name, budget["title"], budget["unit"], measured, limit, baseline, baseline_name, unit, is_ok, at_least)
 
 
-def compare(name: str, measured: float, *, baseline: float, baseline_name: str) -> Row:
-    """Make a row that shows a peer beside us; it has no limit of its own."""
+def compare(name: str, measured: float, *, baseline: float, baseline_name: str, unit: str | None = None) -> Row:
+    """Make a row that shows another way beside ours; it has no limit of its own."""
     budget = load_budgets()[name]
-    return Row(
-        name, budget["title"], budget["unit"], measured, None, baseline, baseline_name, budget["unit"], is_ok=True
-    )
+    unit = unit or budget["unit"]
+    return Row(name, budget["title"], unit, measured, None, baseline, baseline_name, unit, is_ok=True)
 
 
 def load_budgets() -> dict[str, Any]:

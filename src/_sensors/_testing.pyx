@@ -347,8 +347,8 @@ cdef class SimChannel(Channel):
 
             ``("error", t, until, errno)`` reads fail; ``("gone", t, until)`` reads fail until it is opened again at
             ``until`` or later; ``("reset", t, value)`` the register restarts; ``("freeze", t, until)`` nothing is
-            written until then, and the next write shows what was missed; ``("jump", t, counts)`` it gains what nobody used;
-            ``("glitch", t, counts, reads)`` some reads show more; ``("zero", t, reads)`` some reads show 0;
+            written until then, and the next write shows what was missed; ``("jump", t, counts)`` it gains what nobody
+            used; ``("glitch", t, counts, reads)`` some reads show more; ``("zero", t, reads)`` some reads show 0;
             ``("slow", t, ns, reads)`` some reads take so long.
         num, den, modulus, quantum, cap_w: As of any channel.
 
