@@ -21,6 +21,7 @@ cdef extern from "virtual_ops.h" nogil:
         int64_t next_read_ns
         int64_t next_wait_ns
         uint64_t waits
+        int64_t waiting_ns
         int32_t jumps
     int64_t cc_get_i64(const int64_t *word)
     uint64_t cc_get_u64(const uint64_t *word)
@@ -176,6 +177,11 @@ cdef class VirtualOps(Ops):
     def waits(self) -> int:
         """How many waits were begun."""
         return cc_get_u64(&self.state.waits)
+
+    @property
+    def waiting_ns(self) -> int:
+        """Deadline of the wait that a thread is in, 0 when none is; with several threads, of any of them."""
+        return cc_get_i64(&self.state.waiting_ns)
 
     def advance(self, int64_t ns) -> int:
         """Let time pass; returns the new monotonic time."""

@@ -71,6 +71,7 @@ cdef extern from "thread.h" nogil:
     uint64_t cc_get_u64(uint64_t *word)
     int cc_get_int(int *word)
     void cc_set_i64(int64_t *word, int64_t value)
+    void cc_set_int(int *word, int value)
 
 cdef extern from "resolve.h" nogil:
     ctypedef struct cc_total:

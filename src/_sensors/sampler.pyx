@@ -277,8 +277,10 @@ cdef class Sampler:
         return status != 0
 
     def close(self) -> None:
-        """Stop the thread and close the sources; the rings stay readable."""
+        """Stop the thread and close the sources; the rings stay readable, and no tick will follow."""
         if self.stop():
+            if cc_get_int(&self._open().state) == CC_ENGINE_NEW:
+                cc_set_int(&self.engine.state, CC_ENGINE_STOPPED)
             for source in self.sources:
                 (<Source> source).close()
 

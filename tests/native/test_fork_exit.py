@@ -129,6 +129,35 @@ def test_child_that_drops_the_inherited_sampler_leaves_the_parents_alone():
     """)
 
 
+def test_child_forked_during_a_stop_does_not_wait_for_it():
+    run("""
+        import threading
+        from codecarbon._sensors import Channel, Fault, PowercapSource, ScriptedOps
+        ops = ScriptedOps([Fault("pread", first=2, delay_ns=300_000_000)])
+        with open("/tmp/codecarbon-energy-%d" % os.getpid(), "w") as file:
+            file.write("1\\n")
+        source = PowercapSource([(file.name, Channel("package-0", "package"))], ops=ops)
+        os.unlink(file.name)
+        sampler = Sampler([source], idle_period_ns=1_000_000, slots=64, coarse_slots=0, ops=ops)
+        sampler.start()
+        while ops.calls("pread") < 2:
+            time.sleep(0.001)
+        other = threading.Thread(target=sampler.stop)
+        other.start()
+        while sampler.is_running:
+            time.sleep(0.001)
+        pid = os.fork()
+        if pid == 0:
+            begun = time.monotonic()
+            assert sampler.stop() is True
+            del sampler
+            assert time.monotonic() - begun < 0.2
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        other.join()
+    """)
+
+
 def test_many_forks_beside_a_fast_sampler_never_hang():
     # A child that inherited a lock in mid-use would hang here.
     run("""

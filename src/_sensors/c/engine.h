@@ -52,6 +52,7 @@ typedef struct cc_engine {
   cc_atomic_i64 burst_until_ns;
   cc_atomic_u32 edges; /* updates that a burst has caught */
   cc_atomic_int stop_flag, state;
+  cc_atomic_u32 ended; /* the thread reads no more */
   /* Only the sampling thread below this line. */
   int64_t start_ns, previous_b_ns, coarse_ns, offset_ns, offset_check_ns, gap_ns, gap_until_ns;
   uint64_t ticks, missed;
@@ -60,6 +61,7 @@ typedef struct cc_engine {
   int64_t interval_ns; /* from the previous tick to this one, as planned; 0 for the first */
   /* Control. */
   pthread_t thread;
+  int has_thread;
   char name[16];
   struct cc_engine *next, *prev;
 } cc_engine;

@@ -7,9 +7,13 @@
 
 #include "engine.h"
 
+#include <limits.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CC_STACK_BYTES      (256 * 1024)
 #define CC_DEEP_STACK_BYTES (1024 * 1024)
@@ -58,9 +62,12 @@ static void cc_serve(cc_engine *e, uint32_t seen) {
   }
 }
 
-/* Reads back to back until a counter moves, so that somebody may place a mark right behind an update. */
-static void cc_burst(cc_engine *e) {
+/* Reads back to back until a counter moves, so that somebody may place a mark right behind an update. Returns whether
+ * there was a reason to. */
+static int cc_burst(cc_engine *e) {
+  int has_read = 0;
   while (cc_now(e) < cc_load_relaxed(&e->burst_until_ns)) {
+    has_read = 1;
     e->interval_ns = 1;
     cc_tick(e);
     if (e->last_flags & CC_EDGE) {
@@ -69,38 +76,57 @@ static void cc_burst(cc_engine *e) {
       e->ops->wake(e->ops->ctx, (uint32_t *)&e->edges);
     }
   }
+  return has_read;
+}
+
+/* How many points of the grid have passed since the one that was served last; the grid moves on to the newest. */
+static uint64_t cc_pass(int64_t *due_ns, int64_t now_ns, int64_t period_ns) {
+  int64_t points = period_ns > 0 && now_ns > *due_ns ? (now_ns - *due_ns) / period_ns : 0;
+  *due_ns += points * period_ns;
+  return (uint64_t)points;
+}
+
+/* Sleeps until the next point of the grid or a request. */
+static void cc_wait(cc_engine *e, uint32_t seen, int64_t deadline_ns) {
+  while (!atomic_load(&e->stop_flag) && atomic_load(&e->word) == seen) {
+    int status = e->ops->wait_until(e->ops->ctx, (uint32_t *)&e->word, seen, deadline_ns);
+    if (status == -ETIMEDOUT) return;
+    if (status < 0 && status != -EINTR) {
+      /* No kernel does this, but a filter of system calls might: better deaf than spinning. */
+      struct timespec pause = {0, 10000000};
+      clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+      return;
+    }
+  }
 }
 
 static void *cc_thread_main(void *argument) {
   cc_engine *e = argument;
-  int64_t due_ns, period_ns, old_period_ns = 0;
+  int64_t due_ns, now_ns, period_ns, old_period_ns = 0;
   prctl(PR_SET_NAME, e->name, 0, 0, 0);
   /* Slack 1 ns: with the default of 50 us every tick would be that late. */
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
   due_ns = e->start_ns = cc_now(e);
   while (!atomic_load(&e->stop_flag)) {
     uint32_t seen = atomic_load(&e->word);
-    int64_t now_ns;
+    /* A request leaves the grid as it is. Of all points that passed, this tick serves the last: the others are missed.
+     */
+    uint64_t points = cc_pass(&due_ns, cc_now(e), old_period_ns);
+    if (points > 1) e->missed += points - 1;
     e->interval_ns = old_period_ns;
     cc_serve(e, seen);
-    cc_burst(e);
+    if (cc_burst(e)) due_ns = cc_now(e);
     now_ns = cc_now(e);
     period_ns = cc_period(e, now_ns);
-    if (period_ns != old_period_ns) due_ns = now_ns;
-    old_period_ns = period_ns;
-    /* After a request the grid goes on as it was; after an overrun whole periods are skipped and counted. */
-    if (now_ns - due_ns >= period_ns) {
-      int64_t periods = (now_ns - due_ns) / period_ns;
-      e->missed += (uint64_t)(periods - 1);
-      due_ns += periods * period_ns;
+    if (period_ns != old_period_ns) {
+      e->missed += cc_pass(&due_ns, now_ns, old_period_ns);
+      due_ns = now_ns;
+      old_period_ns = period_ns;
     }
-    while (!atomic_load(&e->stop_flag) && atomic_load(&e->word) == seen) {
-      int status = e->ops->wait_until(e->ops->ctx, (uint32_t *)&e->word, seen, due_ns + period_ns);
-      if (status == -ETIMEDOUT) break;
-      if (status < 0 && status != -EINTR) break;
-    }
+    cc_wait(e, seen, due_ns + period_ns);
   }
-  e->cpu_ns = e->ops->clock_ns(e->ops->ctx, CC_CLOCK_THREAD_CPU);
+  atomic_store(&e->ended, 1);
+  syscall(SYS_futex, &e->ended, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
   return NULL;
 }
 
@@ -118,9 +144,7 @@ static void cc_fork_parent(void) { pthread_mutex_unlock(&cc_engines_mutex); }
 static void cc_fork_child(void) {
   cc_engine *e;
   pthread_mutex_init(&cc_engines_mutex, NULL);
-  for (e = cc_engines; e; e = e->next) {
-    if (atomic_load(&e->state) == CC_ENGINE_RUNNING) atomic_store(&e->state, CC_ENGINE_INHERITED);
-  }
+  for (e = cc_engines; e; e = e->next) atomic_store(&e->state, CC_ENGINE_INHERITED);
 }
 
 static void cc_install_fork(void) { pthread_atfork(cc_fork_prepare, cc_fork_parent, cc_fork_child); }
@@ -142,6 +166,7 @@ static int cc_engine_start(cc_engine *e) {
   status = pthread_create(&e->thread, &attr, cc_thread_main, e);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   if (status == 0) {
+    e->has_thread = 1;
     e->next = cc_engines;
     e->prev = NULL;
     if (cc_engines) cc_engines->prev = e;
@@ -161,34 +186,52 @@ static void cc_unlist(cc_engine *e) {
   e->next = e->prev = NULL;
 }
 
-/* 1 when no thread is left, 0 when it sits in a driver and was left behind with everything it may touch. */
-static int cc_engine_stop(cc_engine *e, int64_t timeout_ns) {
+/* Waits, in real time whatever the operations table says, until the thread reads no more. */
+static int cc_await_end(cc_engine *e, int64_t timeout_ns) {
   struct timespec until;
-  int is_running, status;
-  pthread_mutex_lock(&cc_engines_mutex);
-  is_running = atomic_load(&e->state) == CC_ENGINE_RUNNING;
-  if (is_running) {
-    cc_unlist(e);
-    atomic_store(&e->state, CC_ENGINE_STOPPED);
-  } else if (atomic_load(&e->state) == CC_ENGINE_INHERITED) {
-    cc_unlist(e);
-  }
-  pthread_mutex_unlock(&cc_engines_mutex);
-  if (!is_running) return atomic_load(&e->state) != CC_ENGINE_LEAKED;
-  atomic_store(&e->stop_flag, 1);
-  cc_ask(e);
-  clock_gettime(CLOCK_REALTIME, &until);
+  clock_gettime(CLOCK_MONOTONIC, &until);
   until.tv_sec += timeout_ns / CC_SECOND_NS;
   until.tv_nsec += timeout_ns % CC_SECOND_NS;
   if (until.tv_nsec >= CC_SECOND_NS) {
     until.tv_sec++;
     until.tv_nsec -= CC_SECOND_NS;
   }
-  status = pthread_timedjoin_np(e->thread, NULL, &until);
-  if (status == 0) return 1;
-  pthread_detach(e->thread);
-  atomic_store(&e->state, CC_ENGINE_LEAKED);
-  return 0;
+  while (!atomic_load(&e->ended)) {
+    if (syscall(SYS_futex, &e->ended, FUTEX_WAIT_BITSET_PRIVATE, 0, &until, NULL, FUTEX_BITSET_MATCH_ANY) != 0 &&
+        errno != EINTR && errno != EAGAIN) {
+      return atomic_load(&e->ended) != 0;
+    }
+  }
+  return 1;
+}
+
+/* 1 when no thread is left, 0 when it sits in a driver and was left behind with everything it may touch. Whoever calls
+ * first joins the thread; others that call meanwhile wait as well, since they may close what it reads. */
+static int cc_engine_stop(cc_engine *e, int64_t timeout_ns) {
+  int is_running, is_over, state;
+  pthread_mutex_lock(&cc_engines_mutex);
+  is_running = atomic_load(&e->state) == CC_ENGINE_RUNNING;
+  if (is_running) {
+    atomic_store(&e->state, CC_ENGINE_STOPPED);
+  } else if (atomic_load(&e->state) == CC_ENGINE_INHERITED) {
+    cc_unlist(e);
+  }
+  pthread_mutex_unlock(&cc_engines_mutex);
+  if (!is_running) {
+    state = atomic_load(&e->state);
+    return state == CC_ENGINE_STOPPED && e->has_thread ? cc_await_end(e, timeout_ns) : state != CC_ENGINE_LEAKED;
+  }
+  atomic_store(&e->stop_flag, 1);
+  cc_ask(e);
+  is_over = cc_await_end(e, timeout_ns);
+  if (is_over) pthread_join(e->thread, NULL);
+  /* Listed until now: a child that is forked meanwhile must not wait for a thread that it does not have. */
+  pthread_mutex_lock(&cc_engines_mutex);
+  cc_unlist(e);
+  if (!is_over) atomic_store(&e->state, CC_ENGINE_LEAKED);
+  pthread_mutex_unlock(&cc_engines_mutex);
+  if (!is_over) pthread_detach(e->thread);
+  return is_over;
 }
 
 /* Waits for the next update of any counter, with the thread reading back to back meanwhile: 1, or 0 without one. */
@@ -232,6 +275,7 @@ static void cc_engine_step(cc_engine *e, int64_t period_ns) {
 static inline int64_t cc_get_i64(cc_atomic_i64 *word) { return cc_load_relaxed(word); }
 static inline uint64_t cc_get_u64(cc_atomic_u64 *word) { return cc_load_relaxed(word); }
 static inline int cc_get_int(cc_atomic_int *word) { return atomic_load(word); }
+static inline void cc_set_int(cc_atomic_int *word, int value) { atomic_store(word, value); }
 static inline void cc_set_i64(cc_atomic_i64 *word, int64_t value) { cc_store_relaxed(word, value); }
 
 /* Stops every sampler of the process: the exit hook, for objects that are never deallocated. */

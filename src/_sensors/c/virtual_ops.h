@@ -39,7 +39,8 @@ typedef struct cc_virtual {
   int64_t next_read_ns; /* what the next one takes in addition */
   int64_t next_wait_ns; /* how late the next wait ends */
   uint64_t waits;
-  int32_t jumps; /* a wait moves the time to its deadline; otherwise it waits for the test to do so */
+  int64_t waiting_ns; /* deadline of the wait that a thread is in; 0 for none */
+  int32_t jumps;      /* a wait moves the time to its deadline; otherwise it waits for the test to do so */
 } cc_virtual;
 
 static int64_t cc_virtual_now(cc_virtual *v) { return CC_LOAD(v->now_ns); }
@@ -109,16 +110,20 @@ static int cc_virtual_wait_until(void *ctx, uint32_t *word, uint32_t seen, int64
   enum { NAP_NS = 200000 };
   cc_virtual *v = ctx;
   cc_ops *real = v->real;
+  int status = 0;
   CC_ADD(v->waits, 1);
-  for (;;) {
-    if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != seen) return 0;
+  CC_STORE(v->waiting_ns, deadline_ns);
+  while (status != -EINTR && __atomic_load_n(word, __ATOMIC_ACQUIRE) == seen) {
     if (CC_LOAD(v->jumps)) cc_virtual_reach(v, deadline_ns);
-    if (CC_LOAD(v->now_ns) >= deadline_ns) break;
-    if (real->wait_until(real->ctx, word, seen, real->clock_ns(real->ctx, CC_CLOCK_MONOTONIC) + NAP_NS) == -EINTR)
-      return -EINTR;
+    if (CC_LOAD(v->now_ns) >= deadline_ns) {
+      cc_virtual_elapse(v, __atomic_exchange_n(&v->next_wait_ns, 0, __ATOMIC_RELAXED));
+      CC_STORE(v->waiting_ns, 0);
+      return -ETIMEDOUT;
+    }
+    status = real->wait_until(real->ctx, word, seen, real->clock_ns(real->ctx, CC_CLOCK_MONOTONIC) + NAP_NS);
   }
-  cc_virtual_elapse(v, __atomic_exchange_n(&v->next_wait_ns, 0, __ATOMIC_RELAXED));
-  return -ETIMEDOUT;
+  CC_STORE(v->waiting_ns, 0);
+  return status == -EINTR ? -EINTR : 0;
 }
 
 static void cc_virtual_wake(void *ctx, uint32_t *word) {
