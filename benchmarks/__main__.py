@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
-
-import pytest
 
 from benchmarks import table
 
+NEEDED = ("codecarbon", "pytest", "pytest_benchmark")
 ROOT = Path(__file__).parent.parent
 
 
@@ -28,6 +28,10 @@ def main() -> int:
         "--json", type=Path, default=ROOT / "build" / "benchmarks.json", help="where to keep the figures"
     )
     options = parser.parse_args()
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        parser.error(f"{', '.join(missing)} not installed here: `make bench` makes an environment and runs this in it")
+    import pytest
+
     path = options.json.resolve()
     path.unlink(missing_ok=True)
     arguments = [str(ROOT / "benchmarks"), "--override-ini=python_files=bench_*.py", "--quiet", f"--rows={path}"]

@@ -100,21 +100,32 @@ def show(value: float, unit: str) -> str:
 
 
 def render(rows: list[Row]) -> str:
-    """Write the rows as one Markdown table."""
-    header = ("Target", "Limit", "Measured", "Beside it, in the same run", "Ratio", "Met")
-    body = []
-    for row in rows:
-        sign = "≥" if row.at_least else "≤"
-        limit = "" if row.limit is None else f"{sign} {show(row.limit, row.unit)}"
-        ratio = "" if row.ratio is None else f"1/{1 / row.ratio:.0f}" if 0 < row.ratio < 0.1 else f"{row.ratio:.2f} ×"
-        beside = f"{row.baseline_name}: {show(row.baseline, row.baseline_unit)}"
-        verdict = "" if row.limit is None else "yes" if row.is_ok else "NO"
-        body.append((row.title, limit, show(row.measured, row.unit), beside, ratio, verdict))
+    """Write the rows as one Markdown table: a line per target, with everything that was measured beside it."""
+    targets = [row for row in rows if row.limit is not None]
+    header = ["Target", "Limit", "Measured", "Met", "Baseline of the same run"]
+    body = [
+        [
+            row.title,
+            f"{'≥' if row.at_least else '≤'} {show(row.limit or 0.0, row.unit)}",
+            show(row.measured, row.unit),
+            "yes" if row.is_ok else "NO",
+            f"{row.baseline_name}: {show(row.baseline, row.baseline_unit)}",
+        ]
+        for row in targets
+    ]
+    others = [[_beside(other) for other in rows if other.limit is None and other.name == row.name] for row in targets]
+    if any(others):
+        header.append("Others in the same run")
+        body = [[*line, "; ".join(beside)] for line, beside in zip(body, others, strict=True)]
     widths = [max(len(line[column]) for line in (header, *body)) for column in range(len(header))]
-    lines = [header, tuple("-" * width for width in widths), *body]
-    return "\n".join(
-        "| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines
-    )
+    lines = [header, ["-" * width for width in widths], *body]
+    return "\n".join("| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines)
+
+
+def _beside(row: Row) -> str:
+    factor = row.baseline / row.measured
+    digits = f"{factor:.0f}" if factor >= 10 else f"{factor:.2g}"
+    return f"{row.baseline_name}: {show(row.baseline, row.baseline_unit)} ({digits} × ours)"
 
 
 def machine() -> dict[str, object]:
