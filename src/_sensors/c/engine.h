@@ -161,7 +161,8 @@ static uint32_t cc_take_channel(cc_engine *e, cc_slot *slot, int channel, int64_
       c->is_gone = 1;
       c->retry_ns = b_ns + CC_RETRY_NS;
       if (good_ns) cc_add_gap(e, good_ns, b_ns);
-    } else if (c->is_gone) {
+    } else if (c->is_gone && good_ns) {
+      /* Nobody counts a channel that never answered, so nobody misses it. */
       cc_add_gap(e, e->previous_b_ns, b_ns);
     }
   } else if (c->is_gone) {

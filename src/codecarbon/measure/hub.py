@@ -52,17 +52,20 @@ class Stream:
     blind: dict[str, Blind] = field(default_factory=dict)
     rate_hz: float = 0.0
     _wanted_hz: list[float] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def want_hz(self, rate_hz: float) -> None:
         """Ask for an idle rate; the highest one asked for wins."""
-        self._wanted_hz.append(rate_hz)
-        self._apply()
+        with self._lock:
+            self._wanted_hz.append(rate_hz)
+            self._apply()
 
     def unwant_hz(self, rate_hz: float) -> None:
         """Take a request back."""
-        self._wanted_hz.remove(rate_hz)
-        if self._wanted_hz:
-            self._apply()
+        with self._lock:
+            self._wanted_hz.remove(rate_hz)
+            if self._wanted_hz:
+                self._apply()
 
     def _apply(self) -> None:
         self.sampler.set_idle_period(round(NS_PER_S / max(self._wanted_hz)))

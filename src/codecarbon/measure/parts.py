@@ -76,11 +76,12 @@ class _Counter:
     finding: Finding
     state: SensorState
     reason: str
+    has_moved: bool
 
     @property
     def is_live(self) -> bool:
-        # A sensor that went away keeps what it counted until then.
-        return self.state in ("live", "gone")
+        # A sensor that went away keeps what it counted until then; one that never counted has nothing to keep.
+        return self.state == "live" or (self.state == "gone" and self.has_moved)
 
 
 def choose(streams: list[Stream], request: MeasureRequest, now_ns: int, *, is_filtered: bool) -> Choice:
@@ -140,6 +141,16 @@ def state_of(stream: Stream, channel: int, now_ns: int) -> tuple[SensorState, st
     return "dormant", NEVER_MOVED
 
 
+def has_lost(streams: list[Stream], choice: Choice) -> bool:
+    """Whether a counter that supplies a component has gone away."""
+    return any(
+        streams[part.stream].sampler.state(channel).is_gone
+        for part in choice.parts
+        if part.method == "measured"
+        for channel in part.channels
+    )
+
+
 def with_state(finding: Finding, state: tuple[SensorState, str]) -> Finding:
     """The finding with the state that its channel is in now."""
     return replace(finding, state=state[0], reason=state[1])
@@ -151,7 +162,8 @@ def _counters(streams: list[Stream], now_ns: int) -> list[_Counter]:
         for channel, finding in enumerate(stream.findings):
             if finding.state != "model" and not finding.domain.startswith("util."):
                 state, reason = state_of(stream, channel, now_ns)
-                counters.append(_Counter(place, channel, finding, state, reason))
+                has_moved = stream.sampler.state(channel).has_moved
+                counters.append(_Counter(place, channel, finding, state, reason, has_moved))
     return counters
 
 

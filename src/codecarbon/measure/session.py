@@ -11,7 +11,7 @@ from codecarbon.hardware import MeasureRequest, read_cpu_info, read_facts
 from codecarbon.measure.attach import Attached, attach
 from codecarbon.measure.clock import Anchors
 from codecarbon.measure.marks import Mark, Segment
-from codecarbon.measure.parts import Choice, choose, state_of, with_state
+from codecarbon.measure.parts import Choice, choose, has_lost, state_of, with_state
 from codecarbon.measure.window import Span, energy_uj, sum_spans
 from codecarbon.units import NS_PER_S, j_from_uj
 
@@ -198,7 +198,7 @@ class Session:
         return sum_spans(spans, self.utc(spans[0][0]), self.utc(spans[-1][1]), self.facts)
 
     def energy(self, start: Mark | datetime, end: Mark | datetime | None = None) -> EnergyWindow:
-        """Energy between two instants given as marks or aware datetimes; no end means now.
+        """Energy between two instants given as marks or aware datetimes; no end, or one to come, means now.
 
         Raises:
             ValueError: The window ends before it starts, or a datetime has no time zone.
@@ -254,11 +254,19 @@ class Session:
         return self._attached
 
     def _as_mark(self, instant: Mark | datetime) -> Mark:
-        return self.mark_at(self.anchors.t_ns(instant)) if isinstance(instant, datetime) else instant
+        if not isinstance(instant, datetime):
+            return instant
+        # Nobody knows the energy of the future: a window ends now at the latest.
+        return self.mark_at(min(self.anchors.t_ns(instant), time.monotonic_ns()))
 
     def _choose(self, segment: Segment, max_age_ns: int = 0) -> Choice:
         choice = segment.choice
-        if choice is not None and choice.is_settled and choice.stream_count == len(segment.streams):
+        if (
+            choice is not None
+            and choice.is_settled
+            and choice.stream_count == len(segment.streams)
+            and (max_age_ns or not has_lost(segment.streams, choice))
+        ):
             return choice
         now_ns = time.monotonic_ns()
         if choice is None or choice.stream_count != len(segment.streams) or now_ns - choice.t_ns >= max_age_ns:

@@ -150,7 +150,7 @@ def component_energy(part: Part, spans: Sequence[Span], findings: Sequence[Findi
             total.timing_var_j2 += std_j * std_j
             total.flags |= flags
         duration_ns += end.t_ns - start.t_ns
-        covered_ns += covered_span_ns(start, end, part.stream)
+        covered_ns += covered_span_ns(start, end, part)
     coverage = covered_ns / duration_ns if duration_ns else 1.0
     channels = tuple(
         ChannelEnergy(
@@ -164,17 +164,20 @@ def component_energy(part: Part, spans: Sequence[Span], findings: Sequence[Findi
         )
         for channel, total in sums.items()
     )
-    build = _modelled if part.ceiling_w else _counted
+    build = _modelled if part.bound_kind == "plausible" else _counted
     return build(part, channels, s_from_ns(duration_ns), min(1.0, max(0.0, coverage)))
 
 
-def covered_span_ns(start: Mark, end: Mark, stream: int) -> int:
-    """Part of a span that lies inside the recorded range and outside gaps, in nanoseconds."""
-    first, last = start.reading(stream), end.reading(stream)
-    tail_ns = TAIL_PERIODS * start.segment.streams[stream].sampler.idle_period_ns
+def covered_span_ns(start: Mark, end: Mark, part: Part) -> int:
+    """Part of a span in which all channels were recorded, outside gaps, in nanoseconds."""
+    first, last = start.reading(part.stream), end.reading(part.stream)
+    sampler = start.segment.streams[part.stream].sampler
+    tail_ns = TAIL_PERIODS * sampler.idle_period_ns
     if not last.first_ns:
         return 0
-    recorded_ns = min(end.t_ns, last.last_ns + tail_ns) - max(start.t_ns, last.first_ns)
+    # A sensor may give its first answer long after the first tick.
+    since_ns = max(last.first_ns, *(sampler.state(channel).first_ns for channel in part.channels))
+    recorded_ns = min(end.t_ns, last.last_ns + tail_ns) - max(start.t_ns, since_ns)
     return max(0, recorded_ns - (last.gap_ns - first.gap_ns))
 
 
@@ -182,13 +185,15 @@ def effort(streams: Sequence[Stream], spans: Sequence[Span]) -> Effort:
     """Sum up ticks, missed ticks, gaps and own processor time over spans."""
     total = Effort()
     for start, end in spans:
+        gap_ns = 0
         for place in range(len(streams)):
             first, last = start.reading(place), end.reading(place)
             total.ticks += last.ticks - first.ticks
             total.missed += last.missed - first.missed
-            total.gap_ns = max(total.gap_ns, last.gap_ns - first.gap_ns)
+            gap_ns = max(gap_ns, last.gap_ns - first.gap_ns)
             total.cpu_ns += last.cpu_ns - first.cpu_ns
             total.is_provisional |= not (first.is_final and last.is_final)
+        total.gap_ns += gap_ns
     return total
 
 
