@@ -28,7 +28,6 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"codecarbon {__version__}"
 html_static_path: list[str] = []
-# The pages work without a network; formulas are drawn only where MathJax can be loaded.
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_class_signature = "separated"
