@@ -20,14 +20,16 @@ sys.path.insert(0, str(HERE / "_ext"))
 
 project = "codecarbon"
 author = "The codecarbon developers"
+project_copyright = "2026, The codecarbon developers"
 release = version = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.doctest", "sphinx.ext.mathjax"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.doctest", "sphinx-mathjax-offline"]
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"codecarbon {__version__}"
 html_static_path: list[str] = []
+# The pages work without a network, formulas included: MathJax is copied from a package.
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_class_signature = "separated"
