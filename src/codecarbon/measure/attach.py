@@ -15,7 +15,7 @@ from codecarbon.hardware.gpu import device_finding, gpu_facts, library_finding, 
 from codecarbon.measure.hub import FAST_HZ, HUB, IDLE_HZ, Blind, Opened, Stream
 from codecarbon.measure.marks import Segment
 from codecarbon.model import Finding, GpuFacts, MachineFacts, SensorState
-from codecarbon.units import NS_PER_S
+from codecarbon.units import NS_PER_S, s_from_ns
 
 if TYPE_CHECKING:
     from codecarbon.hardware.facts import CpuInfo
@@ -161,7 +161,11 @@ class Cards:
             name="codecarbon-nvml",
             is_slow=True,
             blind={
-                f"gpu-{device.index}": Blind(device.coverage_ratio, device.power_limit_w)
+                f"gpu-{device.index}": Blind(
+                    device.coverage_ratio,
+                    device.power_limit_w,
+                    s_from_ns(device.power_window_ns + source.recommended_period_ns),
+                )
                 for device in devices
                 if device.method == "integral"
             },

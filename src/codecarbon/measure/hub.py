@@ -26,10 +26,12 @@ class Blind(NamedTuple):
     Attributes:
         coverage_ratio: Part of the time that its power sensor sees.
         limit_w: Its power limit, None when unknown.
+        edge_s: Time before a reading that the reading speaks of, plus the time between two readings.
     """
 
     coverage_ratio: float
     limit_w: float | None
+    edge_s: float
 
 
 @dataclass(slots=True, eq=False, repr=False)

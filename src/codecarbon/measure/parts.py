@@ -16,13 +16,16 @@ from codecarbon.units import NS_PER_S
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codecarbon.hardware import MeasureRequest
+    from codecarbon.hardware import CpuInfo, MeasureRequest
     from codecarbon.measure.hub import Blind, Stream
 
 # Vendors publish no tolerance for these sensors. The values are our choice, printed with every record
 # (docs/method/energy.md gives the reasons).
 GAIN = {"package": 0.05, "psys": 0.05, "dram": 0.10, "gpu": 0.05, "module": 0.05}
 FILTERED_GAIN = 0.50
+ESTIMATED_DRAM_GAIN = 0.20
+# Sandy Bridge and Ivy Bridge estimate the memory's energy; later Intel processors measure it.
+_ESTIMATING_MODELS = frozenset({0x2A, 0x2D, 0x3A, 0x3E})
 # A counter that opened and has not moved for this long is taken for dead.
 DEAD_AFTER_NS = 60 * NS_PER_S
 NEVER_MOVED = "it opened, but its count never moved"
@@ -84,14 +87,25 @@ class _Counter:
         return self.state == "live" or (self.state == "gone" and self.has_moved)
 
 
-def choose(streams: list[Stream], request: MeasureRequest, now_ns: int, *, is_filtered: bool) -> Choice:
+def gains_of(cpu: CpuInfo) -> Mapping[str, float]:
+    """Relative accuracy that is assumed of each sensor domain of a processor."""
+    gains = dict(GAIN)
+    if cpu.vendor != "GenuineIntel" or cpu.model in _ESTIMATING_MODELS:
+        gains["dram"] = ESTIMATED_DRAM_GAIN
+    if "sgx" in cpu.flags:
+        # With SGX the processor adds noise to what it reports (PLATYPUS).
+        gains.update({domain: max(gains[domain], FILTERED_GAIN) for domain in ("package", "psys", "dram")})
+    return gains
+
+
+def choose(streams: list[Stream], request: MeasureRequest, now_ns: int, gains: Mapping[str, float]) -> Choice:
     """Decide which channels supply each component now.
 
     Args:
         streams: The segment's streams.
         request: What the session wants.
         now_ns: The monotonic clock.
-        is_filtered: Whether the processor adds noise to its energy counters.
+        gains: Relative accuracy of each domain.
 
     Returns:
         The choice; it is settled once every counter is either live or dead.
@@ -107,19 +121,19 @@ def choose(streams: list[Stream], request: MeasureRequest, now_ns: int, *, is_fi
     is_platform = False
     moves_dram = request.rapl_include_dram and request.wants_cpu_counters and bool(live)
     if request.wants_cpu_counters and psys and (request.rapl_prefer_psys or not live):
-        parts.append(_counter_part("cpu", psys, psys, scope="platform", is_filtered=is_filtered))
+        parts.append(_counter_part("cpu", psys, psys, gains, scope="platform"))
         is_platform = True
     elif request.wants_cpu_counters and live:
         wanted = packages + (drams if moves_dram else [])
         chosen = [c for c in wanted if c.is_live]
-        parts.append(_counter_part("cpu", chosen, wanted, is_filtered=is_filtered))
+        parts.append(_counter_part("cpu", chosen, wanted, gains))
     elif "cpu" in models:
         parts.append(models["cpu"])
     live_drams = [c for c in drams if c.is_live]
     # Memory that is in another component already, or in the platform, is not counted twice.
     has_own_ram = not is_platform and not (moves_dram and live_drams)
     if has_own_ram and live_drams and request.force_ram_power_w is None:
-        parts.append(_counter_part("ram", live_drams, drams, is_filtered=is_filtered))
+        parts.append(_counter_part("ram", live_drams, drams, gains))
     elif has_own_ram and "ram" in models:
         parts.append(models["ram"])
     parts.extend(_gpu_parts(counters, streams))
@@ -171,16 +185,24 @@ def _counter_part(
     component: str,
     chosen: list[_Counter],
     wanted: list[_Counter],
+    gains: Mapping[str, float],
     *,
     scope: Scope = "machine",
-    is_filtered: bool,
 ) -> Part:
     interfaces = dict.fromkeys(_INTERFACES[c.finding.interface] for c in chosen)
-    gains = tuple(max(GAIN[c.finding.domain], FILTERED_GAIN if is_filtered else 0.0) for c in chosen)
     missing = tuple(f"{c.finding.name}: {c.reason}" for c in wanted if c.state != "live")
     channels = tuple(c.channel for c in chosen)
     source = " and ".join(interfaces)
-    return Part(component, chosen[0].stream, channels, "measured", source, scope, gains=gains, missing=missing)
+    return Part(
+        component,
+        chosen[0].stream,
+        channels,
+        "measured",
+        source,
+        scope,
+        gains=tuple(gains[c.finding.domain] for c in chosen),
+        missing=missing,
+    )
 
 
 def _gpu_parts(counters: list[_Counter], streams: list[Stream]) -> list[Part]:
@@ -188,7 +210,7 @@ def _gpu_parts(counters: list[_Counter], streams: list[Stream]) -> list[Part]:
     chosen = [c for c in cards if c.is_live]
     if not chosen:
         return []
-    part = _counter_part("gpu", chosen, cards, scope="gpu", is_filtered=False)
+    part = _counter_part("gpu", chosen, cards, GAIN, scope="gpu")
     blind = streams[part.stream].blind
     return [part._replace(blind=blind, source="NVML power, integrated") if blind else part]
 

@@ -11,7 +11,7 @@ from codecarbon.hardware import MeasureRequest, read_cpu_info, read_facts
 from codecarbon.measure.attach import Attached, attach
 from codecarbon.measure.clock import Anchors
 from codecarbon.measure.marks import Mark, Segment
-from codecarbon.measure.parts import Choice, choose, has_lost, state_of, with_state
+from codecarbon.measure.parts import Choice, choose, gains_of, has_lost, state_of, with_state
 from codecarbon.measure.window import Span, energy_uj, sum_spans
 from codecarbon.units import NS_PER_S, j_from_uj
 
@@ -50,6 +50,7 @@ class Session:
         self.anchors = Anchors()
         self._attached: Attached | None = None
         self._newest: Attached | None = None
+        self._gains = gains_of(self._cpu)
         self._fast_holds = 0
 
     # --- life cycle ------------------------------------------------------------------------------------------------
@@ -271,7 +272,5 @@ class Session:
         now_ns = time.monotonic_ns()
         if choice is None or choice.stream_count != len(segment.streams) or now_ns - choice.t_ns >= max_age_ns:
             # A stopped segment cannot change any more, but this costs little and keeps one rule.
-            choice = segment.choice = choose(
-                segment.streams, self.request, now_ns, is_filtered="sgx" in self._cpu.flags
-            )
+            choice = segment.choice = choose(segment.streams, self.request, now_ns, self._gains)
         return choice

