@@ -8,7 +8,7 @@ import random
 import pytest
 
 from codecarbon._sensors import Channel, PowercapSource, Sampler, SimChannel, SimSource, VirtualOps, flag_names
-from tests.support.rig import INTEL, MS, START_NS, US, Rig, S
+from tests.support.rig import INTEL, MS, START_NS, US, Rig, S, window
 
 CAP_W = 2000.0
 UJ_PER_COUNT = INTEL["num"] / INTEL["den"]
@@ -432,3 +432,23 @@ def test_slow_counter_may_jump_right_after_the_first_reading(modulus, start):
     rig.run(400 * MS)
     assert not all_flags(rig) & {"GAP", "RESET"}
     assert rig.sampler.state(0).count == counted(rig)
+
+
+@pytest.mark.parametrize("is_twice", [False, True])
+@pytest.mark.parametrize("stall_ns", [S, 8 * S, 10 * S, 20 * S, 3600 * S])
+def test_read_that_stalls_has_its_place_in_time_or_none(stall_ns, is_twice):
+    """A bracket that is too wide to be written down must not be narrowed."""
+    events = [("slow", START_NS + 50 * MS, stall_ns, 1 + is_twice)]
+    for seed in range(8):
+        ops = VirtualOps(start_ns=START_NS)
+        channel = steady(20.0, events=events)
+        sampler = Sampler(
+            [SimSource([channel], ops=ops, read_ns=2000, seed=seed)], idle_period_ns=MS, slots=1024, ops=ops
+        )
+        sampler.step(200, MS)
+        assert any("SLOW" in flag_names(int(bits)) for bits in sampler.snapshot()[0]["flags"])
+        first, end = sampler.resolve(START_NS + 10 * MS), ops.now_ns - 10 * MS
+        for part in range(1, 50):
+            t = START_NS + 40 * MS + (end - START_NS - 40 * MS) * part // 50
+            assert window(first, sampler.resolve(t)).contains(channel.true_energy_fj(START_NS + 10 * MS, t))
+            assert window(sampler.resolve(t), sampler.resolve(end)).contains(channel.true_energy_fj(t, end))
