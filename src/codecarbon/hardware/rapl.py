@@ -326,12 +326,30 @@ def _file_remedy(error: OSError, path: str) -> str:
 
 
 def _open_msr(roots: Roots, cpu: CpuInfo, found: RaplChannels) -> None:
-    for package, number in sorted(cpu.first_cpu.items()):
+    if all(Domain("package", package) in found.taken for package in cpu.first_cpu):
+        return
+    for package, number in sorted(_first_devices(roots, cpu).items()):
         if Domain("package", package) in found.taken:
             continue
         path = f"{roots.dev}/cpu/{number}/msr"
         if os.path.exists(path):
             _open_msr_package(path, package, cpu, found)
+
+
+def _first_devices(roots: Roots, cpu: CpuInfo) -> dict[int, int]:
+    """The first processor of each package: of those that have a device, as sysfs arranges them, else as /proc does.
+
+    A container's ``/proc/cpuinfo`` may show a part of the machine only; its devices are the machine's all the same.
+    """
+    try:
+        numbers = sorted(int(name) for name in os.listdir(f"{roots.dev}/cpu") if name.isdigit())
+    except OSError:
+        return cpu.first_cpu
+    first: dict[int, int] = {}
+    for number in numbers:
+        if os.path.exists(f"{roots.sysfs}/devices/system/cpu/cpu{number}/topology/physical_package_id"):
+            first.setdefault(_topology(roots, number)[0], number)
+    return first or cpu.first_cpu
 
 
 def _open_msr_package(path: str, package: int, cpu: CpuInfo, found: RaplChannels) -> None:

@@ -185,6 +185,26 @@ def test_msr_serves_when_nothing_else_does(tmp_path: Path) -> None:
         found.close()
 
 
+def test_msr_packages_are_those_of_the_devices_when_cpuinfo_shows_fewer(tmp_path: Path) -> None:
+    """Else the second socket's energy is missing, and nobody says so."""
+    tree = fake_msr.FakeMsr(tmp_path, sockets=2, model=0x8F)
+    found = open_rapl(Roots(sysfs=str(tree.sys), dev=str(tree.dev)), INTEL)
+    try:
+        devices = {finding.name: finding.path for finding in found.findings if finding.domain == "package"}
+        assert devices == {"package-0": str(tree.path(0)), "package-1": str(tree.path(2))}
+    finally:
+        found.close()
+
+
+def test_msr_packages_are_those_of_cpuinfo_when_sysfs_has_no_topology(tmp_path: Path) -> None:
+    tree = fake_msr.FakeMsr(tmp_path, sockets=2)
+    found = open_rapl(Roots(sysfs=str(tmp_path / "nothing"), dev=str(tree.dev)), INTEL)
+    try:
+        assert {finding.name for finding in found.findings if finding.domain == "package"} == {"package-0"}
+    finally:
+        found.close()
+
+
 def test_an_msr_unit_register_of_a_guest_is_refused(tmp_path: Path) -> None:
     tree = fake_msr.FakeMsr(tmp_path)
     tree.poke_socket(0, fake_msr.INTEL_UNIT, 0)
