@@ -23,12 +23,12 @@ cdef extern from "virtual_ops.h" nogil:
         uint64_t waits
         int64_t waiting_ns
         int32_t jumps
-    int64_t cc_get_i64(const int64_t *word)
-    uint64_t cc_get_u64(const uint64_t *word)
-    int32_t cc_get_i32(const int32_t *word)
-    void cc_set_i64(int64_t *word, int64_t value)
-    void cc_set_i32(int32_t *word, int32_t value)
-    void cc_add_i64(int64_t *word, int64_t value)
+    int64_t cc_peek_i64(const int64_t *word)
+    uint64_t cc_peek_u64(const uint64_t *word)
+    int32_t cc_peek_i32(const int32_t *word)
+    void cc_poke_i64(int64_t *word, int64_t value)
+    void cc_poke_i32(int32_t *word, int32_t value)
+    void cc_bump_i64(int64_t *word, int64_t value)
     int64_t cc_virtual_now(cc_virtual *v)
     void cc_virtual_elapse(cc_virtual *v, int64_t ns)
     void cc_virtual_reach(cc_virtual *v, int64_t t_ns)
@@ -166,22 +166,22 @@ cdef class VirtualOps(Ops):
     @property
     def boot_ns(self) -> int:
         """Time since boot, suspended time included."""
-        return cc_virtual_now(&self.state) + cc_get_i64(&self.state.suspended_ns)
+        return cc_virtual_now(&self.state) + cc_peek_i64(&self.state.suspended_ns)
 
     @property
     def cpu_ns(self) -> int:
         """Processor time of the sampler's thread: what its reads took."""
-        return cc_get_i64(&self.state.cpu_ns)
+        return cc_peek_i64(&self.state.cpu_ns)
 
     @property
     def waits(self) -> int:
         """How many waits were begun."""
-        return cc_get_u64(&self.state.waits)
+        return cc_peek_u64(&self.state.waits)
 
     @property
     def waiting_ns(self) -> int:
         """Deadline of the wait that a thread is in, 0 when none is; with several threads, of any of them."""
-        return cc_get_i64(&self.state.waiting_ns)
+        return cc_peek_i64(&self.state.waiting_ns)
 
     def advance(self, int64_t ns) -> int:
         """Let time pass; returns the new monotonic time."""
@@ -197,28 +197,28 @@ cdef class VirtualOps(Ops):
 
     def suspend(self, int64_t ns) -> None:
         """Sleep through ns nanoseconds as a suspended machine does: only boottime and the wall clock see them."""
-        cc_add_i64(&self.state.suspended_ns, ns)
-        cc_add_i64(&self.state.utc_ns, ns)
+        cc_bump_i64(&self.state.suspended_ns, ns)
+        cc_bump_i64(&self.state.utc_ns, ns)
 
     def step_utc(self, int64_t ns) -> None:
         """Set the wall clock forward, or back, by ns nanoseconds."""
-        cc_add_i64(&self.state.utc_ns, ns)
+        cc_bump_i64(&self.state.utc_ns, ns)
 
     def set_read_ns(self, int64_t ns) -> None:
         """Make every read of a file take ns nanoseconds from now on."""
-        cc_set_i64(&self.state.read_ns, ns)
+        cc_poke_i64(&self.state.read_ns, ns)
 
     def delay_next_read(self, int64_t ns) -> None:
         """Make the next read of a file take ns nanoseconds more."""
-        cc_set_i64(&self.state.next_read_ns, ns)
+        cc_poke_i64(&self.state.next_read_ns, ns)
 
     def delay_next_wait(self, int64_t ns) -> None:
         """Make the next wait end ns nanoseconds after its deadline."""
-        cc_set_i64(&self.state.next_wait_ns, ns)
+        cc_poke_i64(&self.state.next_wait_ns, ns)
 
     def set_jumps(self, bint jumps) -> None:
         """Say whether a wait moves the time itself."""
-        cc_set_i32(&self.state.jumps, jumps)
+        cc_poke_i32(&self.state.jumps, jumps)
 
 
 @cython.final
@@ -270,21 +270,21 @@ cdef class Fault:
     @property
     def seen(self) -> int:
         """How many calls matched."""
-        return cc_get_u64(&self.state.seen)
+        return cc_peek_u64(&self.state.seen)
 
     @property
     def hits(self) -> int:
         """How many calls it spoiled."""
-        return cc_get_u64(&self.state.hits)
+        return cc_peek_u64(&self.state.hits)
 
     @property
     def is_active(self) -> bool:
         """Whether it counts and spoils calls now."""
-        return cc_get_i32(&self.state.is_active) != 0
+        return cc_peek_i32(&self.state.is_active) != 0
 
     @is_active.setter
     def is_active(self, bint value):
-        cc_set_i32(&self.state.is_active, value)
+        cc_poke_i32(&self.state.is_active, value)
 
 
 # Without this the collector could drop the tables below before a source closes its descriptors through this one.
@@ -322,11 +322,11 @@ cdef class ScriptedOps(Ops):
     @property
     def open_fds(self) -> int:
         """Descriptors that were opened through this table and not closed."""
-        return cc_get_i64(&self.state.open_fds)
+        return cc_peek_i64(&self.state.open_fds)
 
     def calls(self, str op) -> int:
         """Return how many calls of one operation were made, failed ones included."""
-        return cc_get_u64(&self.state.calls[<int> OPERATIONS[op]])
+        return cc_peek_u64(&self.state.calls[<int> OPERATIONS[op]])
 
 
 cdef cc_virtual *clock_of(Ops ops):
@@ -497,12 +497,12 @@ cdef class SimSource(Source):
     @property
     def reads(self) -> int:
         """How often it was read."""
-        return cc_get_u64(&self.state.reads)
+        return cc_peek_u64(&self.state.reads)
 
     @property
     def reopens(self) -> int:
         """How often it was asked to open again what is gone."""
-        return cc_get_u64(&self.state.reopens)
+        return cc_peek_u64(&self.state.reopens)
 
     def true_energy_uj(self, Py_ssize_t channel, int64_t from_ns, int64_t until_ns) -> float:
         """Return the energy of one channel between two monotonic times in microjoules."""

@@ -19,12 +19,12 @@
 #define CC_ADD(word, value)   __atomic_fetch_add(&(word), (value), __ATOMIC_RELAXED)
 
 /* The same for Cython, which takes addresses rather than macros. */
-static inline int64_t cc_get_i64(const int64_t *word) { return CC_LOAD(*word); }
-static inline uint64_t cc_get_u64(const uint64_t *word) { return CC_LOAD(*word); }
-static inline int32_t cc_get_i32(const int32_t *word) { return CC_LOAD(*word); }
-static inline void cc_set_i64(int64_t *word, int64_t value) { CC_STORE(*word, value); }
-static inline void cc_set_i32(int32_t *word, int32_t value) { CC_STORE(*word, value); }
-static inline void cc_add_i64(int64_t *word, int64_t value) { CC_ADD(*word, value); }
+static inline int64_t cc_peek_i64(const int64_t *word) { return CC_LOAD(*word); }
+static inline uint64_t cc_peek_u64(const uint64_t *word) { return CC_LOAD(*word); }
+static inline int32_t cc_peek_i32(const int32_t *word) { return CC_LOAD(*word); }
+static inline void cc_poke_i64(int64_t *word, int64_t value) { CC_STORE(*word, value); }
+static inline void cc_poke_i32(int32_t *word, int32_t value) { CC_STORE(*word, value); }
+static inline void cc_bump_i64(int64_t *word, int64_t value) { CC_ADD(*word, value); }
 
 /* ---- virtual time --------------------------------------------------------------------------------------------- */
 
