@@ -67,6 +67,7 @@ cdef extern from "thread.h" nogil:
     void cc_release_fast(cc_engine *e)
     void cc_ask(cc_engine *e)
     void cc_stop_all(int64_t timeout_ns)
+    void cc_engine_await_unpinned(cc_engine *e)
     int64_t cc_get_i64(int64_t *word)
     uint64_t cc_get_u64(uint64_t *word)
     int cc_get_int(int *word)

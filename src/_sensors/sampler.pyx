@@ -4,7 +4,7 @@ import atexit
 from os import strerror
 
 cimport cython
-from libc.errno cimport EAGAIN
+from libc.errno cimport EAGAIN, EALREADY
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport strncpy
@@ -14,6 +14,13 @@ from codecarbon._sensors.channel cimport CC_MAX_CHANNELS, Channel, Ops, Source
 FLAGS = ("WRAP", "RESET", "AMBIGUOUS", "GAP", "ERR", "STALE", "SUSPEND", "SLOW", "FIRST", "EDGE")
 cdef enum:
     FINE_BYTES = 8 * 1024 * 1024  # the fine tier holds a minute at 1 kHz, within this
+
+
+cdef int64_t ns_from_s(double seconds) noexcept:
+    """Nanoseconds to wait, from nothing to a year: also of what is no number, or would not fit."""
+    if not seconds > 0.0:
+        return 0
+    return <int64_t> (min(seconds, 31536000.0) * 1e9)
 
 
 def flag_names(flags: int) -> tuple[str, ...]:
@@ -257,9 +264,10 @@ cdef class Sampler:
             OSError: The system gives no thread.
             ValueError: It was started before, or is closed.
         """
-        if self._open().state != CC_ENGINE_NEW:
-            raise ValueError("a sampler can be started once")
+        self._open()
         status = cc_engine_start(self.engine)
+        if status == -EALREADY:
+            raise ValueError("a sampler can be started once")
         if status < 0:
             raise OSError(-status, f"cannot start the sampling thread: {strerror(-status)}")
 
@@ -270,7 +278,7 @@ cdef class Sampler:
             False when the thread did not end in time. It is then left alone, with everything that it may touch.
         """
         cdef cc_engine *e = self._open()
-        cdef int64_t timeout_ns = <int64_t> (timeout_s * 1e9)
+        cdef int64_t timeout_ns = ns_from_s(timeout_s)
         cdef int status
         with nogil:
             status = cc_engine_stop(e, timeout_ns)
@@ -323,7 +331,7 @@ cdef class Sampler:
             Whether a tick that began after the call was recorded in that time.
         """
         cdef cc_engine *e = self._open()
-        cdef int64_t wait_ns = <int64_t> (wait_s * 1e9)
+        cdef int64_t wait_ns = ns_from_s(wait_s)
         cdef int status
         if e.state != CC_ENGINE_RUNNING:
             return False
@@ -343,7 +351,7 @@ cdef class Sampler:
             Whether an update came in that time.
         """
         cdef cc_engine *e = self._open()
-        cdef int64_t wait_ns = <int64_t> (timeout_s * 1e9)
+        cdef int64_t wait_ns = ns_from_s(timeout_s)
         cdef int status
         if e.state != CC_ENGINE_RUNNING:
             return False
@@ -436,9 +444,10 @@ cdef class Sampler:
             coarse: Take the tier with one tick per second.
 
         Returns:
-            ``(array, lost)``. The array has shape (n,) and fields ``t_ns``, ``h_ns``, ``flags``, ``ticks``, ``missed``,
-            ``gap_ns``, ``cpu_ns`` and ``channels``, the latter of shape (K,) with ``count``, ``lost``, ``age``,
-            ``failed``, ``back`` and ``faults``. ``lost`` counts ticks of the range that are overwritten already.
+            ``(array, lost)``. The array has shape (n,) and fields ``t_ns``, ``h_ns``, ``flags``, ``h_high``, ``ticks``,
+            ``missed``, ``gap_ns``, ``cpu_ns`` and ``channels``, the latter of shape (K,) with ``count``, ``lost``,
+            ``age``, ``failed``, ``back`` and ``faults``. ``h_high`` holds what is above 32 bits of ``h_ns``. ``lost``
+            counts ticks of the range that are overwritten already.
 
         Raises:
             ValueError: The coarse tier was asked for and does not exist.
@@ -463,8 +472,8 @@ cdef class Sampler:
                         kept += 1
         channel = numpy.dtype([("count", "u8"), ("lost", "u8"), ("age", "u2"), ("failed", "u2"), ("back", "u4"),
                                ("faults", "u8")])
-        record = numpy.dtype([("t_ns", "i8"), ("h_ns", "u4"), ("flags", "u4"), ("ticks", "u8"), ("missed", "u8"),
-                              ("gap_ns", "i8"), ("cpu_ns", "i8"), ("channels", channel, (e.n_channels,))])
+        record = numpy.dtype([("t_ns", "i8"), ("h_ns", "u4"), ("flags", "u2"), ("h_high", "u2"), ("ticks", "u8"),
+                              ("missed", "u8"), ("gap_ns", "i8"), ("cpu_ns", "i8"), ("channels", channel, (e.n_channels,))])
         return rows[:kept].reshape(-1).view(record), wanted - kept
 
     cdef cc_engine *_open(self) except NULL:
@@ -478,6 +487,7 @@ cdef class Sampler:
             return
         with nogil:
             is_over = cc_engine_stop(e, 2000000000)
+            cc_engine_await_unpinned(e)
         if not is_over:
             # The thread sits in a driver: freeing what it may touch is worse than leaking it.
             keep(self.sources)
@@ -504,7 +514,7 @@ cdef list LEAKED = []
 
 def stop_all(double timeout_s=2.0) -> None:
     """Stop every sampler of the process; runs at exit, when objects in module globals are never deallocated."""
-    cdef int64_t timeout_ns = <int64_t> (timeout_s * 1e9)
+    cdef int64_t timeout_ns = ns_from_s(timeout_s)
     with nogil:
         cc_stop_all(timeout_ns)
 

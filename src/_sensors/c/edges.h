@@ -6,7 +6,9 @@
 
 enum { CC_MAX_WORDS = CC_W_CHANNELS + CC_C_WORDS * CC_MAX_CHANNELS };
 
-static inline int64_t cc_half(const uint64_t *w) { return (int64_t)(uint32_t)w[CC_W_HALF_FLAGS]; }
+static inline int64_t cc_half(const uint64_t *w) {
+  return (int64_t)((uint32_t)w[CC_W_HALF_FLAGS] | w[CC_W_HALF_FLAGS] >> 48 << 32);
+}
 static inline int64_t cc_begin(const uint64_t *w) { return (int64_t)w[CC_W_TIME] - cc_half(w); }
 static inline int64_t cc_end(const uint64_t *w) { return (int64_t)w[CC_W_TIME] + cc_half(w); }
 

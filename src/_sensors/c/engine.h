@@ -11,7 +11,8 @@
 
 enum { CC_ENGINE_NEW, CC_ENGINE_RUNNING, CC_ENGINE_STOPPED, CC_ENGINE_INHERITED, CC_ENGINE_LEAKED };
 
-/* Words of a record; then four for each channel. */
+/* Words of a record; then four for each channel. Half of the bracket has 48 bits, in the first and the last of
+ * (32 bits: half, low) (16: flags) (16: half, high), because a stuck driver or a stopped process makes it seconds. */
 enum { CC_W_TIME, CC_W_HALF_FLAGS, CC_W_TICKS, CC_W_MISSED, CC_W_GAP, CC_W_CPU, CC_W_CHANNELS };
 enum { CC_C_COUNT, CC_C_LOST, CC_C_AGE_BACK, CC_C_FAULTS, CC_C_WORDS };
 
@@ -188,9 +189,13 @@ static uint32_t cc_take_channel(cc_engine *e, cc_slot *slot, int channel, int64_
 
 /* The distance of the clock that counts suspend from the one that does not; a jump means that the machine slept. */
 static uint32_t cc_check_suspend(cc_engine *e, int64_t b_ns) {
-  int64_t offset_ns, jump_ns;
+  int64_t offset_ns, jump_ns, now_ns;
   if (b_ns < e->offset_check_ns) return 0;
-  offset_ns = e->ops->clock_ns(e->ops->ctx, CC_CLOCK_BOOTTIME) - cc_now(e);
+  offset_ns = e->ops->clock_ns(e->ops->ctx, CC_CLOCK_BOOTTIME);
+  now_ns = cc_now(e);
+  /* Interrupted since the tick's last look at the clock: the two would seem to have moved. The next tick asks again. */
+  if (now_ns - b_ns > CC_SUSPEND_NS / 2) return 0;
+  offset_ns -= now_ns;
   jump_ns = offset_ns - e->offset_ns;
   e->offset_ns = offset_ns;
   e->offset_check_ns = b_ns + CC_SECOND_NS;
@@ -215,7 +220,8 @@ static void cc_write_record(cc_engine *e, int64_t a_ns, int64_t b_ns, uint32_t f
   int i;
   w[CC_W_TIME] = (uint64_t)mid_ns;
   /* One more than half, so that the rounding never makes the bracket too narrow. */
-  w[CC_W_HALF_FLAGS] = (uint32_t)(half_ns + 1) | (uint64_t)flags << 32;
+  half_ns++;
+  w[CC_W_HALF_FLAGS] = (uint32_t)half_ns | (uint64_t)(uint16_t)flags << 32 | (uint64_t)half_ns >> 32 << 48;
   w[CC_W_TICKS] = e->ticks;
   w[CC_W_MISSED] = e->missed;
   w[CC_W_GAP] = (uint64_t)e->gap_ns;

@@ -194,6 +194,12 @@ static int cc_resolve_channel(const cc_view *v, int channel, const uint64_t *w, 
   return (has_pair && found.has_high && (found.n == CC_EDGES || !cc_is_unseen(&found.edge[0]))) || is_settled;
 }
 
+/* Whether no tick will come any more. A thread that was asked to stop may still be making one. */
+static inline int cc_is_over(cc_engine *e) {
+  int state = atomic_load(&e->state);
+  return state > CC_ENGINE_STOPPED || (state == CC_ENGINE_STOPPED && (!e->has_thread || atomic_load(&e->ended)));
+}
+
 /* All channels at t_ns. 0, or -ENODATA before the first tick. */
 static int cc_resolve(cc_engine *e, int64_t t_ns, cc_instant *at, cc_total *totals) {
   uint64_t w[CC_MAX_WORDS], newest[2], oldest[2], index;
@@ -234,7 +240,7 @@ static int cc_resolve(cc_engine *e, int64_t t_ns, cc_instant *at, cc_total *tota
     at->gap_ns = (int64_t)w[CC_W_GAP];
     at->cpu_ns = (int64_t)w[CC_W_CPU];
     at->is_final = 1;
-    is_over = atomic_load(&e->state) >= CC_ENGINE_STOPPED;
+    is_over = cc_is_over(e);
     for (channel = 0; channel < e->n_channels; channel++) {
       at->is_final &= cc_resolve_channel(&v, channel, w, &totals[channel]);
     }

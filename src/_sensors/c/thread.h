@@ -18,6 +18,7 @@
 #define CC_STACK_BYTES      (256 * 1024)
 #define CC_DEEP_STACK_BYTES (1024 * 1024)
 #define CC_LINGER_NS        ((int64_t)2000000000) /* fast rate after the last window closed */
+#define CC_NAP_NS           ((int64_t)50000000)   /* how long a waiter may miss that the thread has ended */
 #define CC_PROBE_NS         ((int64_t)200000000)  /* fast rate after the start, so that a live counter shows at once */
 /* --- the rate ------------------------------------------------------------------------------------------------------
  */
@@ -27,9 +28,10 @@ static int64_t cc_period(cc_engine *e, int64_t now_ns) {
   int is_fast;
   if (fast_ns <= 0 || fast_ns >= idle_ns) return idle_ns;
   is_fast = now_ns < cc_load_relaxed(&e->linger_until_ns) || now_ns < e->start_ns + CC_PROBE_NS;
-  /* Publish "idle" before the last look at the holds: whoever takes a hold after that look sees it and wakes us. */
+  /* Publish "idle" before the last look at the holds: whoever takes a hold after that look sees it and wakes us. A hold
+   * that ended since the look above has left its time to linger. */
   atomic_store(&e->is_fast, is_fast);
-  if (atomic_load(&e->holds) > 0) {
+  if (atomic_load(&e->holds) > 0 || now_ns < cc_load_relaxed(&e->linger_until_ns)) {
     is_fast = 1;
     atomic_store(&e->is_fast, 1);
   }
@@ -66,7 +68,7 @@ static void cc_serve(cc_engine *e, uint32_t seen) {
  * there was a reason to. */
 static int cc_burst(cc_engine *e) {
   int has_read = 0;
-  while (cc_now(e) < cc_load_relaxed(&e->burst_until_ns)) {
+  while (!atomic_load(&e->stop_flag) && cc_now(e) < cc_load_relaxed(&e->burst_until_ns)) {
     has_read = 1;
     e->interval_ns = 1;
     cc_tick(e);
@@ -135,6 +137,9 @@ static void *cc_thread_main(void *argument) {
 
 static pthread_mutex_t cc_engines_mutex = PTHREAD_MUTEX_INITIALIZER;
 static cc_engine *cc_engines;
+/* The engine that the exit hook is stopping: its owner must not free it before the hook lets go. */
+static cc_engine *cc_pinned;
+static pthread_cond_t cc_unpinned = PTHREAD_COND_INITIALIZER;
 static pthread_once_t cc_fork_once = PTHREAD_ONCE_INIT;
 
 static void cc_fork_prepare(void) { pthread_mutex_lock(&cc_engines_mutex); }
@@ -144,12 +149,14 @@ static void cc_fork_parent(void) { pthread_mutex_unlock(&cc_engines_mutex); }
 static void cc_fork_child(void) {
   cc_engine *e;
   pthread_mutex_init(&cc_engines_mutex, NULL);
+  pthread_cond_init(&cc_unpinned, NULL);
+  cc_pinned = NULL;
   for (e = cc_engines; e; e = e->next) atomic_store(&e->state, CC_ENGINE_INHERITED);
 }
 
 static void cc_install_fork(void) { pthread_atfork(cc_fork_prepare, cc_fork_parent, cc_fork_child); }
 
-/* 0, or -errno. */
+/* 0, or -errno; -EALREADY when it was started before. */
 static int cc_engine_start(cc_engine *e) {
   sigset_t all, old;
   pthread_attr_t attr;
@@ -159,6 +166,12 @@ static int cc_engine_start(cc_engine *e) {
   /* Vendors' libraries run on the slow threads, and nobody knows how deep. */
   pthread_attr_setstacksize(&attr, e->slow_read_ns ? CC_STACK_BYTES : CC_DEEP_STACK_BYTES);
   pthread_mutex_lock(&cc_engines_mutex);
+  /* Asked under the lock, not under the interpreter's, which free-threaded builds do not have. */
+  if (atomic_load(&e->state) != CC_ENGINE_NEW) {
+    pthread_mutex_unlock(&cc_engines_mutex);
+    pthread_attr_destroy(&attr);
+    return -EALREADY;
+  }
   /* The thread inherits the mask: signals stay with the program's own threads. */
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -234,15 +247,23 @@ static int cc_engine_stop(cc_engine *e, int64_t timeout_ns) {
   return is_over;
 }
 
+/* Waits for a word to change, and looks now and then whether there is still a thread that could change it. 1 when it is
+ * worth waiting on. */
+static int cc_await(cc_engine *e, cc_atomic_u32 *word, uint32_t seen, int64_t deadline_ns) {
+  int64_t now_ns = cc_now(e);
+  if (now_ns >= deadline_ns || atomic_load(&e->state) != CC_ENGINE_RUNNING) return 0;
+  if (deadline_ns - now_ns > CC_NAP_NS) deadline_ns = now_ns + CC_NAP_NS;
+  e->ops->wait_until(e->ops->ctx, (uint32_t *)word, seen, deadline_ns);
+  return 1;
+}
+
 /* Waits for the next update of any counter, with the thread reading back to back meanwhile: 1, or 0 without one. */
 static int cc_engine_sync(cc_engine *e, int64_t wait_ns) {
   uint32_t before = atomic_load(&e->edges);
   int64_t deadline_ns = cc_now(e) + wait_ns;
   cc_store_relaxed(&e->burst_until_ns, deadline_ns);
   cc_ask(e);
-  while (atomic_load(&e->edges) == before) {
-    if (atomic_load(&e->state) != CC_ENGINE_RUNNING) return 0;
-    if (e->ops->wait_until(e->ops->ctx, (uint32_t *)&e->edges, before, deadline_ns) == -ETIMEDOUT) break;
+  while (atomic_load(&e->edges) == before && cc_await(e, &e->edges, before, deadline_ns)) {
   }
   return atomic_load(&e->edges) != before;
 }
@@ -252,13 +273,10 @@ static int cc_engine_tick(cc_engine *e, int64_t wait_ns) {
   uint32_t wanted = atomic_fetch_add(&e->word, 1) + 1, done;
   int64_t deadline_ns = wait_ns > 0 ? cc_now(e) + wait_ns : 0;
   e->ops->wake(e->ops->ctx, (uint32_t *)&e->word);
-  while ((int32_t)((done = atomic_load(&e->done)) - wanted) < 0) {
-    if (deadline_ns == 0 || atomic_load(&e->state) != CC_ENGINE_RUNNING) return 0;
-    if (e->ops->wait_until(e->ops->ctx, (uint32_t *)&e->done, done, deadline_ns) == -ETIMEDOUT) {
-      return (int32_t)(atomic_load(&e->done) - wanted) >= 0;
-    }
+  while ((int32_t)((done = atomic_load(&e->done)) - wanted) < 0 && deadline_ns &&
+         cc_await(e, &e->done, done, deadline_ns)) {
   }
-  return 1;
+  return (int32_t)(atomic_load(&e->done) - wanted) >= 0;
 }
 
 /* One tick in virtual time: waits by the operations table, then reads. */
@@ -278,17 +296,31 @@ static inline int cc_get_int(cc_atomic_int *word) { return atomic_load(word); }
 static inline void cc_set_int(cc_atomic_int *word, int value) { atomic_store(word, value); }
 static inline void cc_set_i64(cc_atomic_i64 *word, int64_t value) { cc_store_relaxed(word, value); }
 
-/* Stops every sampler of the process: the exit hook, for objects that are never deallocated. */
+/* Stops every sampler of the process: the exit hook, for objects that are never deallocated. Another thread may drop
+ * the last reference to one of them meanwhile. */
 static void cc_stop_all(int64_t timeout_ns) {
+  pthread_mutex_lock(&cc_engines_mutex);
+  while (cc_pinned) pthread_cond_wait(&cc_unpinned, &cc_engines_mutex);
   for (;;) {
     cc_engine *e;
-    pthread_mutex_lock(&cc_engines_mutex);
     for (e = cc_engines; e && atomic_load(&e->state) != CC_ENGINE_RUNNING; e = e->next) {
     }
+    cc_pinned = e;
+    if (!e) break;
     pthread_mutex_unlock(&cc_engines_mutex);
-    if (!e) return;
     cc_engine_stop(e, timeout_ns);
+    pthread_mutex_lock(&cc_engines_mutex);
+    cc_pinned = NULL;
+    pthread_cond_broadcast(&cc_unpinned);
   }
+  pthread_mutex_unlock(&cc_engines_mutex);
+}
+
+/* Before the engine is freed, and after its thread has ended: waits until nobody else stops it. */
+static void cc_engine_await_unpinned(cc_engine *e) {
+  pthread_mutex_lock(&cc_engines_mutex);
+  while (cc_pinned == e) pthread_cond_wait(&cc_unpinned, &cc_engines_mutex);
+  pthread_mutex_unlock(&cc_engines_mutex);
 }
 
 #endif

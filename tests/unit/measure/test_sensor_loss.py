@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import pytest
-
 from codecarbon.measure import MeasureRequest, Session
 from codecarbon.model import EnergyWindow, Roots
 from codecarbon.units import NS_PER_S
@@ -25,11 +23,11 @@ def new_session(tmp_path: Path, **request: object) -> Session:
 
 
 def tick_while_counting(session: Session, zones: list[fake_powercap.FakeZone], ticks: int) -> None:
-    """Make that many ticks of the counters, each with 0.1 J more on every zone."""
+    """Make that many ticks of the counters, each with 1 mJ more on every zone."""
     sampler = session._attached.counters.sampler  # type: ignore[union-attr]
     for _ in range(ticks):
         for zone in zones:
-            zone.write(int((zone.folder / "energy_uj").read_text()) + 100_000)
+            zone.write(int((zone.folder / "energy_uj").read_text()) + 1000)
         assert sampler.tick(5.0)
 
 
@@ -59,8 +57,11 @@ def test_a_counter_that_never_answered_takes_no_coverage_from_the_others(tmp_pat
     good, broken = both_packages(tmp_path)
     broken.corrupt(b"nonsense\n")
     session = new_session(tmp_path)
-    start = session.start()
+    session.start()
     try:
+        # A busy machine may give the thread its first tick late.
+        tick_while_counting(session, [good], 1)
+        start = session.mark()
         tick_while_counting(session, [good], 2 * FAILURES)
         window = session.window([(start, session.mark())])
     finally:
@@ -76,11 +77,15 @@ def test_a_counter_that_answers_late_covers_only_what_it_saw(tmp_path: Path) -> 
     zone = fake_powercap.FakePowercap(tmp_path).add_zone("package-0", energy_uj=1000)
     zone.corrupt(b"nonsense\n")
     session = new_session(tmp_path)
-    start = session.start()
+    session.start()
     try:
+        tick_while_counting(session, [], 1)
+        start = session.mark()
         tick_while_counting(session, [], 50)
+        before_ns = time.monotonic_ns()
         zone.write(1000)
-        late_ns = time.monotonic_ns()
+        tick_while_counting(session, [], 1)
+        after_ns = time.monotonic_ns()
         tick_while_counting(session, [zone], 50)
         end = session.mark()
         window = session.window([(start, end)])
@@ -89,8 +94,8 @@ def test_a_counter_that_answers_late_covers_only_what_it_saw(tmp_path: Path) -> 
     cpu = window.component("cpu")
     assert cpu is not None
     assert cpu.method == "measured"
-    assert cpu.coverage_ratio == pytest.approx((end.t_ns - late_ns) / (end.t_ns - start.t_ns), abs=0.2)
-    assert cpu.coverage_ratio < 1.0
+    length_ns = end.t_ns - start.t_ns
+    assert (end.t_ns - after_ns) / length_ns <= cpu.coverage_ratio <= (end.t_ns - before_ns) / length_ns
 
 
 def test_a_counter_that_goes_away_is_named_although_all_were_live(tmp_path: Path) -> None:
