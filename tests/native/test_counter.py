@@ -219,7 +219,7 @@ def test_reading_beyond_the_modulus_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL, errno.ENODEV])
-def test_failed_reads_add_no_energy_and_lose_none(number):
+def test_d13_failed_reads_add_no_energy_and_lose_none(number):
     channel = steady(events=[("error", START_NS + 30 * MS, START_NS + 60 * MS, number)])
     rig = Rig(channel)
     rig.run(50 * MS)

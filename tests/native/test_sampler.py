@@ -100,7 +100,7 @@ def test_thread_keeps_its_grid():
     assert sampler.resolve(int(times[-1]) + 1).missed == 0
 
 
-def test_thread_does_not_drift_when_it_wakes_late():
+def test_d49_thread_does_not_drift_when_it_wakes_late():
     ops = VirtualOps(start_ns=START_NS)
     sampler = sampler_over(sim(ops), ops=ops, fast_period_ns=0)
     sampler.start()

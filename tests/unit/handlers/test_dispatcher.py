@@ -217,7 +217,7 @@ def test_live_reports_come_in_order_and_before_out():
     join_lanes()
 
 
-def test_a_slow_handler_delays_neither_the_caller_nor_its_neighbours():
+def test_d50_a_slow_handler_delays_neither_the_caller_nor_its_neighbours():
     slow, neighbour = Slow(), Live("n")
     delivered = threading.Event()
     neighbour.live_out = lambda total, delta: delivered.set()

@@ -57,7 +57,7 @@ def test_what_was_said_wins_over_the_country_of_a_cloud_region_without_a_figure(
     assert found.zone == "FRA"
 
 
-def test_unknown_place_is_priced_with_the_world_average_and_says_so():
+def test_d22_unknown_place_is_priced_with_the_world_average_and_says_so():
     found = get_intensity(Location())
     assert found.intensity_g_per_kwh == 475.0
     assert found.note == "unknown place, world average"

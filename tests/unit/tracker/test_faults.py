@@ -238,7 +238,7 @@ def test_d31_a_tracker_still_running_at_exit_writes_its_row(tmp_path, ending):
     assert done.returncode == {"": 0, "sys.exit(3)": 3}.get(ending, 1)
 
 
-def test_inherited_tracker_is_inert_in_a_forked_child(tmp_path):
+def test_d51_inherited_tracker_is_inert_in_a_forked_child(tmp_path):
     done = run_python(
         """
         tracker = make()

@@ -84,7 +84,7 @@ def test_d30_restart_adds_a_segment_and_leaves_the_pause_out(rig):
     assert {total.run_id for total, _ in rig.handler.outs} == {str(run_id)}
 
 
-def test_flush_returns_cumulative_kg_and_hands_out_differences(rig):
+def test_d35_flush_returns_cumulative_kg_and_hands_out_differences(rig):
     tracker = rig.tracker()
     tracker.start()
     rig.pass_s(10)
@@ -206,3 +206,34 @@ def test_backward_window_is_logged_not_raised(rig, log):
     rig.pass_s(1)
     assert tracker.energy(tracker.mark(), begin) is None
     assert "ends before it starts" in log.text
+
+
+def test_d05_power_columns_are_the_energy_of_the_same_time(rig):
+    tracker = rig.tracker()
+    tracker.start()
+    for seconds in (0.4, 15, 3):  # the first is shorter than any period
+        rig.pass_s(seconds)
+        tracker.flush()
+    tracker.stop()
+    for total, delta in rig.handler.outs:
+        for data in (total, delta):
+            for part, power_w in (("cpu", 100), ("ram", 10)):
+                if data.duration:
+                    assert getattr(data, f"{part}_power") == pytest.approx(power_w)
+                energy_kwh = getattr(data, f"{part}_power") * data.duration / KWH_J
+                assert getattr(data, f"{part}_energy") == pytest.approx(energy_kwh)
+    assert [total.duration for total, _ in rig.handler.outs] == [pytest.approx(s) for s in (0.4, 15.4, 18.4, 18.4)]
+
+
+def test_d11_time_that_outputs_take_is_not_in_the_run(rig):
+    class Slow:
+        def out(self, total, delta):
+            rig.pass_s(4)
+
+    tracker = rig.tracker(output_handlers=[Slow(), rig.handler])
+    tracker.start()
+    rig.pass_s(1)
+    tracker.stop()
+    assert [total.duration for total, _ in rig.handler.outs] == [pytest.approx(1)]
+    assert tracker.final_emissions_data.duration == pytest.approx(1)
+    assert tracker.final_emissions_data.cpu_energy == pytest.approx(100 / KWH_J)
