@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 PACKAGE_CAP_W = 1000.0
 DRAM_CAP_W = 200.0
 PSYS_CAP_W = 3000.0
+# A processor that goes offline takes its device along; another of its package has the same registers.
+MSR_DEVICES = 4
 _CAPS_W = {"package": PACKAGE_CAP_W, "dram": DRAM_CAP_W, "psys": PSYS_CAP_W}
 _PERF_DOMAINS = {"energy-pkg": "package", "energy-ram": "dram", "energy-psys": "psys"}
 _ZONE_NAME = re.compile(r"package-(\d+)(?:-die-(\d+))?$")
@@ -328,32 +330,34 @@ def _file_remedy(error: OSError, path: str) -> str:
 def _open_msr(roots: Roots, cpu: CpuInfo, found: RaplChannels) -> None:
     if all(Domain("package", package) in found.taken for package in cpu.first_cpu):
         return
-    for package, number in sorted(_first_devices(roots, cpu).items()):
+    for package, numbers in sorted(_devices(roots, cpu).items()):
         if Domain("package", package) in found.taken:
             continue
-        path = f"{roots.dev}/cpu/{number}/msr"
-        if os.path.exists(path):
-            _open_msr_package(path, package, cpu, found)
+        paths = [f"{roots.dev}/cpu/{number}/msr" for number in numbers]
+        if os.path.exists(paths[0]):
+            _open_msr_package(paths, package, cpu, found)
 
 
-def _first_devices(roots: Roots, cpu: CpuInfo) -> dict[int, int]:
-    """The first processor of each package: of those that have a device, as sysfs arranges them, else as /proc does.
+def _devices(roots: Roots, cpu: CpuInfo) -> dict[int, list[int]]:
+    """Some processors of each package: of those that have a device, as sysfs arranges them, else as /proc does.
 
     A container's ``/proc/cpuinfo`` may show a part of the machine only; its devices are the machine's all the same.
     """
     try:
         numbers = sorted(int(name) for name in os.listdir(f"{roots.dev}/cpu") if name.isdigit())
     except OSError:
-        return cpu.first_cpu
-    first: dict[int, int] = {}
+        numbers = []
+    devices: dict[int, list[int]] = {}
     for number in numbers:
         if os.path.exists(f"{roots.sysfs}/devices/system/cpu/cpu{number}/topology/physical_package_id"):
-            first.setdefault(_topology(roots, number)[0], number)
-    return first or cpu.first_cpu
+            of_package = devices.setdefault(_topology(roots, number)[0], [])
+            if len(of_package) < MSR_DEVICES:
+                of_package.append(number)
+    return devices or {package: [number] for package, number in cpu.first_cpu.items()}
 
 
-def _open_msr_package(path: str, package: int, cpu: CpuInfo, found: RaplChannels) -> None:
-    name = f"package-{package}"
+def _open_msr_package(paths: list[str], package: int, cpu: CpuInfo, found: RaplChannels) -> None:
+    name, path = f"package-{package}", paths[0]
     registers = units.find_registers(cpu.vendor, cpu.family)
     if registers is None:
         reason = f"no energy registers are known for {cpu.vendor or 'this vendor'} family {cpu.family}"
@@ -384,6 +388,6 @@ def _open_msr_package(path: str, package: int, cpu: CpuInfo, found: RaplChannels
         wanted.append((registers.energy[kind], domain, channel))
     if not wanted:
         return
-    source = MsrSource(path, [(offset, channel) for offset, _, channel in wanted])
+    source = MsrSource(path, [(offset, channel) for offset, _, channel in wanted], alternatives=paths[1:])
     found.taken.update(domain for _, domain, _ in wanted)
     found.add(source, [Finding("msr", domain.name, domain.kind, "dormant", path, "opened") for _, domain, _ in wanted])

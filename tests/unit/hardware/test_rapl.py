@@ -196,6 +196,22 @@ def test_msr_packages_are_those_of_the_devices_when_cpuinfo_shows_fewer(tmp_path
         found.close()
 
 
+def test_another_processor_of_the_package_takes_over_when_the_first_goes_offline(tmp_path: Path) -> None:
+    tree = fake_msr.FakeMsr(tmp_path, sockets=2)
+    tree.poke_socket(1, fake_msr.INTEL_PACKAGE, 77)
+    roots = Roots(sysfs=str(tree.sys), procfs=str(tree.proc), dev=str(tree.dev))
+    found = open_rapl(roots, read_cpu_info(roots))
+    try:
+        source = next(s for s in found.sources if s.channels[0].name == "package-1")
+        os.truncate(tree.path(2), 0)
+        tree.path(2).unlink()
+        assert source.read()[0][1] < 0
+        source.reopen()
+        assert source.read()[0] == (77, 0)
+    finally:
+        found.close()
+
+
 def test_msr_packages_are_those_of_cpuinfo_when_sysfs_has_no_topology(tmp_path: Path) -> None:
     tree = fake_msr.FakeMsr(tmp_path, sockets=2)
     found = open_rapl(Roots(sysfs=str(tmp_path / "nothing"), dev=str(tree.dev)), INTEL)
