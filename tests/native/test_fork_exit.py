@@ -44,7 +44,7 @@ def run(body: str, *, timeout: float = 20, returncode: int = 0) -> str:
 )
 def test_process_ends_with_the_sampler_running(ending, returncode):
     begun = time.monotonic()
-    run(f"sampler = make()\nsampler.start()\nassert sampler.tick(1.0)\n{ending}", returncode=returncode)
+    run(f"sampler = make()\nsampler.start()\nassert sampler.tick(10.0)\n{ending}", returncode=returncode)
     assert time.monotonic() - begun < 10
 
 
@@ -84,7 +84,7 @@ def test_forked_child_has_no_sampler_but_reads_its_ring():
         sampler = make()
         sampler.start()
         for _ in range(5):
-            assert sampler.tick(1.0)
+            assert sampler.tick(10.0)
         pid = os.fork()
         if pid == 0:
             assert threads() == 1
@@ -102,13 +102,13 @@ def test_forked_child_has_no_sampler_but_reads_its_ring():
             # A new one works in the child.
             other = make()
             other.start()
-            assert other.tick(1.0)
+            assert other.tick(10.0)
             assert other.stop()
             sys.exit(7)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
         # The parent's goes on.
         assert sampler.is_running
-        assert sampler.tick(1.0)
+        assert sampler.tick(10.0)
         print(sampler.stop())
     """)
     assert out == "True\n"
@@ -118,13 +118,13 @@ def test_child_that_drops_the_inherited_sampler_leaves_the_parents_alone():
     run("""
         sampler = make()
         sampler.start()
-        assert sampler.tick(1.0)
+        assert sampler.tick(10.0)
         pid = os.fork()
         if pid == 0:
             del sampler
             sys.exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-        assert sampler.tick(1.0)
+        assert sampler.tick(10.0)
         assert sampler.stop()
     """)
 
@@ -171,7 +171,7 @@ def test_many_forks_beside_a_fast_sampler_never_hang():
                     sampler.stop()
                 fresh = make()
                 fresh.start()
-                assert fresh.tick(1.0)
+                assert fresh.tick(10.0)
                 os._exit(0)
             for sampler in samplers:
                 sampler.hold_fast()
@@ -193,16 +193,16 @@ def test_multiprocessing_beside_a_running_sampler(tmp_path, method):
                 assert not sampler.is_running
                 fresh = make()
                 fresh.start()
-                assert fresh.tick(1.0)
+                assert fresh.tick(10.0)
                 assert fresh.stop()
                 return n * n
 
             if __name__ == "__main__":
                 sampler.start()
-                assert sampler.tick(1.0)
+                assert sampler.tick(10.0)
                 with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
                     print(pool.map(work, range(4)))
-                assert sampler.tick(1.0)
+                assert sampler.tick(10.0)
                 assert sampler.stop()
         """)
     )
@@ -224,7 +224,7 @@ def test_double_fork_after_import_works():
             os.setsid()
             if os.fork() == 0:
                 sampler.start()
-                os.write(writer, b"y" if sampler.tick(1.0) and sampler.stop() else b"n")
+                os.write(writer, b"y" if sampler.tick(10.0) and sampler.stop() else b"n")
             os._exit(0)
         os.wait()
         print(os.read(reader, 1).decode())
@@ -242,7 +242,7 @@ def test_signals_go_to_the_main_thread_and_a_storm_harms_nothing():
             print("ready", flush=True)
             until = time.monotonic() + 0.5
             while time.monotonic() < until:
-                assert sampler.tick(1.0)
+                assert sampler.tick(10.0)
                 sampler.snapshot()
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             assert hits
@@ -315,7 +315,7 @@ def test_start_works_after_it_was_refused():
         else:
             raise SystemExit("a stack fitted into no memory")
         sampler.start()
-        assert sampler.tick(1.0)
+        assert sampler.tick(10.0)
         assert sampler.stop()
     """)
 
