@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from codecarbon.config.table import ENV_PREFIX
 from codecarbon.errors import ConfigError
+from codecarbon.record import FrozenRecord
 
 FILE_NAME = ".codecarbon.config"
 SECTION = "codecarbon"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Source(FrozenRecord):
     """Settings from one place.
 
     Attributes:

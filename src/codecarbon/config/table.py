@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from codecarbon.config import parsers
 from codecarbon.config.methods import OutputMethod
 from codecarbon.config.values import Secret
+from codecarbon.record import FrozenRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +25,8 @@ ENV_PREFIX = "CODECARBON_"
 DEFAULT_EXPERIMENT_ID = "5b0fa12a-3dd7-45bb-9766-cc326314d9f1"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Setting(FrozenRecord):
     """One row of the table.
 
     Attributes:
@@ -356,8 +357,8 @@ class Settings:
         return f"Settings({given})"
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Notice(FrozenRecord):
     """Something to tell the user about the settings.
 
     Attributes:

@@ -11,14 +11,15 @@ from math import fsum
 from typing import TYPE_CHECKING
 
 from codecarbon.model import Intensity, PricedEnergy
+from codecarbon.record import FrozenRecord
 from codecarbon.units import kwh_from_j
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Totals(FrozenRecord):
     """Sums over slots, after PUE; None where nothing is known.
 
     Attributes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from codecarbon.errors import HandlerError
 from codecarbon.handlers.base import BaseOutput
+from codecarbon.record import FrozenRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,8 +24,8 @@ MAX_PENDING = 8
 WAIT_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class HandlerFault:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class HandlerFault(FrozenRecord):
     """What went wrong with one handler.
 
     Attributes:

@@ -15,7 +15,6 @@ from codecarbon.errors import ConfigError, HandlerError, OutputPathError
 from codecarbon.handlers import csv_text
 from codecarbon.handlers.base import BaseOutput
 from codecarbon.handlers.locking import open_locked
-from codecarbon.model import TASK_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,6 +89,8 @@ class FileOutput(BaseOutput):
         """
         if not data:
             return
+        from codecarbon.model import TASK_COLUMNS
+
         path = os.path.join(self.output_dir, _file_name(f"emissions_{experiment_name or 'base'}_{data[0].run_id}.csv"))
         rows = [task.values for task in data]
         columns = [column for column in TASK_COLUMNS if any(row[column] is not None for row in rows)]

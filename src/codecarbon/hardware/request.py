@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from codecarbon.model import Roots
+from codecarbon.record import FrozenRecord
 
 
-@dataclass(frozen=True, slots=True)
-class MeasureRequest:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MeasureRequest(FrozenRecord):
     """The choices that decide which sensors are read and how.
 
     Attributes:

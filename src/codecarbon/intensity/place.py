@@ -12,10 +12,11 @@ from codecarbon.intensity.cloud_hints import find_cloud_hint
 from codecarbon.intensity.static import check_country
 from codecarbon.intensity.time_zone import find_time_zone_country
 from codecarbon.model import Location
+from codecarbon.record import FrozenRecord
 
 
-@dataclass(frozen=True, slots=True)
-class GivenPlace:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class GivenPlace(FrozenRecord):
     """What somebody said about the place; None where nobody did.
 
     Attributes:

@@ -8,10 +8,11 @@ from typing import Any
 
 from codecarbon.model.energy import EnergyWindow
 from codecarbon.model.place import Intensity, Location
+from codecarbon.record import FrozenRecord, Record
 
 
-@dataclass
-class EmissionsData:
+@dataclass(eq=False, repr=False)
+class EmissionsData(Record):
     """One row of ``emissions.csv``: field order is column order.
 
     Energies are kWh after PUE, emissions kg CO2 equivalent, powers W before PUE, duration s, water litres.
@@ -73,60 +74,7 @@ class EmissionsData:
         self.emissions_rate = self.emissions / self.duration if self.duration > 0 else 0.0
 
 
-@dataclass
-class TaskEmissionsData:
-    """One row of the task file; 36 columns, units as in ``EmissionsData``."""
-
-    task_name: str
-    timestamp: str
-    project_name: str
-    run_id: str
-    duration: float
-    emissions: float
-    emissions_rate: float
-    cpu_power: float
-    gpu_power: float
-    ram_power: float
-    cpu_energy: float
-    gpu_energy: float
-    ram_energy: float
-    energy_consumed: float
-    water_consumed: float
-    country_name: str | None
-    country_iso_code: str | None
-    region: str | None
-    cloud_provider: str
-    cloud_region: str
-    os: str
-    python_version: str
-    codecarbon_version: str
-    cpu_count: float
-    cpu_model: str
-    gpu_count: float
-    gpu_model: str
-    longitude: float | None
-    latitude: float | None
-    ram_total_size: float
-    tracking_mode: str
-    cpu_utilization_percent: float = 0.0
-    gpu_utilization_percent: float = 0.0
-    ram_utilization_percent: float = 0.0
-    ram_used_gb: float = 0.0
-    on_cloud: str = "N"
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """Field names and values, in column order."""
-        return {name: getattr(self, name) for name in TASK_COLUMNS}
-
-    @classmethod
-    def from_emissions_data(cls, task_name: str, data: EmissionsData) -> TaskEmissionsData:
-        """Make a task row from a task's emissions data."""
-        return cls(task_name, **{name: getattr(data, name) for name in TASK_COLUMNS[1:]})
-
-
 EMISSIONS_COLUMNS = tuple(entry.name for entry in fields(EmissionsData))
-TASK_COLUMNS = tuple(entry.name for entry in fields(TaskEmissionsData))
 _CUMULATIVE = (
     "duration",
     "emissions",
@@ -138,8 +86,8 @@ _CUMULATIVE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PricedEnergy:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PricedEnergy(FrozenRecord):
     """The part of a window's energy that one intensity priced.
 
     Attributes:
@@ -155,8 +103,8 @@ class PricedEnergy:
     intensity: Intensity
 
 
-@dataclass(frozen=True, slots=True)
-class EmissionsRecord:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class EmissionsRecord(FrozenRecord):
     """Everything known about a run or a task: what ``EmissionsData`` cannot hold.
 
     Attributes:

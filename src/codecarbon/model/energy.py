@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from codecarbon.record import FrozenRecord
+
 Method = Literal["measured", "modelled", "constant"]
 Bound = Literal["hard", "plausible"]
 Scope = Literal["machine", "process", "gpu", "platform"]
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelEnergy:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ChannelEnergy(FrozenRecord):
     """Energy of one sensor channel over a window.
 
     Attributes:
@@ -34,8 +36,8 @@ class ChannelEnergy:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ComponentEnergy:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ComponentEnergy(FrozenRecord):
     """Energy of the processors, the memory, the graphics cards or the whole platform.
 
     Attributes:
@@ -78,8 +80,8 @@ class ComponentEnergy:
         return max(self.energy_j - self.low_j, self.high_j - self.energy_j)
 
 
-@dataclass(frozen=True, slots=True)
-class Utilisation:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Utilisation(FrozenRecord):
     """Mean load over a window; None where nothing was read."""
 
     cpu_percent: float | None
@@ -88,8 +90,8 @@ class Utilisation:
     ram_used_gib: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class EnergyWindow:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class EnergyWindow(FrozenRecord):
     """Energy between two instants.
 
     Attributes:

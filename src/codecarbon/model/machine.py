@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from codecarbon.record import FrozenRecord
+
 SensorState = Literal["live", "dormant", "dead", "gone", "refused", "alias", "model"]
 
 
-@dataclass(frozen=True, slots=True)
-class Roots:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Roots(FrozenRecord):
     """Root folders of the kernel's file systems, and the NVIDIA library."""
 
     sysfs: str = "/sys"
@@ -18,8 +20,8 @@ class Roots:
     nvml_library: str = "libnvidia-ml.so.1"
 
 
-@dataclass(frozen=True, slots=True)
-class MachineFacts:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MachineFacts(FrozenRecord):
     """What the machine is; read once, without a subprocess.
 
     Attributes:
@@ -43,8 +45,8 @@ class MachineFacts:
     is_arm: bool
 
 
-@dataclass(frozen=True, slots=True)
-class GpuFacts:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class GpuFacts(FrozenRecord):
     """One graphics card, by index and by identity."""
 
     index: int
@@ -54,8 +56,8 @@ class GpuFacts:
     power_limit_w: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Finding(FrozenRecord):
     """One sensor that discovery came across.
 
     Attributes:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from codecarbon.record import FrozenRecord
+
 Signal = Literal["average", "marginal"]
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Location(FrozenRecord):
     """A place, as far as it is known.
 
     Attributes:
@@ -46,8 +48,8 @@ class Location:
         return self.country_iso_code or "unknown place"
 
 
-@dataclass(frozen=True, slots=True)
-class Intensity:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Intensity(FrozenRecord):
     """Carbon intensity of electricity.
 
     Attributes:

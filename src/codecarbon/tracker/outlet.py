@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codecarbon.model import EmissionsData, TaskEmissionsData
+from codecarbon.model import EmissionsData
 
 if TYPE_CHECKING:
     from codecarbon.handlers import Dispatcher, HandlerFault
+    from codecarbon.model import TaskEmissionsData
 
 NEVER_LIVE = -1
 

@@ -10,12 +10,11 @@ from collections import deque
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from codecarbon.model import EmissionsData, TaskEmissionsData
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from codecarbon.measure import Mark
+    from codecarbon.model import EmissionsData, TaskEmissionsData
 
 KEPT_TASKS = 10_000
 SETTLED_PER_STOP = 3
@@ -65,6 +64,8 @@ class Task:
 
     def out(self) -> TaskEmissionsData | None:
         """The task as a row of the task file; None while it is open."""
+        from codecarbon.model import TaskEmissionsData
+
         data = self.emissions_data
         return None if data is None else TaskEmissionsData.from_emissions_data(self.task_name, data)
 
