@@ -20,7 +20,7 @@ Parser = Callable[[object], object]
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
-_NOT_IN_GPU_IDS = re.compile(r"[^a-zA-Z0-9\-,]")
+_NOT_IN_GPU_IDS = r"[^a-zA-Z0-9\-,]"
 LOG_LEVELS = ("critical", "fatal", "error", "warn", "warning", "info", "debug", "notset")
 
 
@@ -214,7 +214,7 @@ def logger_object(value: object) -> object:
 
 def split_gpu_ids(words: str) -> list[str]:
     """Split a text such as ``[0, 1]`` or ``GPU-4e81,MIG-f1e`` into the ids it names."""
-    return [word for word in _NOT_IN_GPU_IDS.sub("", words).split(",") if word]
+    return [word for word in re.sub(_NOT_IN_GPU_IDS, "", words).split(",") if word]
 
 
 def clean_gpu_ids(value: object) -> tuple[list[int | str] | None, list[object]]:

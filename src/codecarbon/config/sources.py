@@ -5,19 +5,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon.config.table import ENV_PREFIX
 from codecarbon.errors import ConfigError
-from codecarbon.record import FrozenRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 FILE_NAME = ".codecarbon.config"
 SECTION = "codecarbon"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Source(FrozenRecord):
+class Source(NamedTuple):
     """Settings from one place.
 
     Attributes:

@@ -10,12 +10,11 @@ To add an option, add a field.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from codecarbon.config import parsers
 from codecarbon.config.methods import OutputMethod
 from codecarbon.config.values import Secret
-from codecarbon.record import FrozenRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +24,7 @@ ENV_PREFIX = "CODECARBON_"
 DEFAULT_EXPERIMENT_ID = "5b0fa12a-3dd7-45bb-9766-cc326314d9f1"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Setting(FrozenRecord):
+class Setting(NamedTuple):
     """One row of the table.
 
     Attributes:
@@ -357,8 +355,7 @@ class Settings:
         return f"Settings({given})"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Notice(FrozenRecord):
+class Notice(NamedTuple):
     """Something to tell the user about the settings.
 
     Attributes:

@@ -6,20 +6,17 @@ slot's emissions are E p I / 3.6e6. Derivation and sources: docs/method/emission
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import fsum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon.model import Intensity, PricedEnergy
-from codecarbon.record import FrozenRecord
 from codecarbon.units import kwh_from_j
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Totals(FrozenRecord):
+class Totals(NamedTuple):
     """Sums over slots, after PUE; None where nothing is known.
 
     Attributes:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon._sensors import Channel, MsrSource, PerfSource, PowercapSource, Source, probe_event, read_msr
@@ -35,8 +34,9 @@ PSYS_CAP_W = 3000.0
 MSR_DEVICES = 4
 _CAPS_W = {"package": PACKAGE_CAP_W, "dram": DRAM_CAP_W, "psys": PSYS_CAP_W}
 _PERF_DOMAINS = {"energy-pkg": "package", "energy-ram": "dram", "energy-psys": "psys"}
-_ZONE_NAME = re.compile(r"package-(\d+)(?:-die-(\d+))?$")
-_ZONE_DIR = re.compile(r"(intel-rapl(?:-mmio)?):([0-9a-f]+)(?::([0-9a-f]+))?$")
+# Texts, which are compiled on a machine that has zones.
+_ZONE_NAME = r"package-(\d+)(?:-die-(\d+))?"
+_ZONE_DIR = r"(intel-rapl(?:-mmio)?):([0-9a-f]+)(?::([0-9a-f]+))?"
 
 
 class Domain(NamedTuple):
@@ -60,7 +60,6 @@ class Domain(NamedTuple):
         return f"{self.kind}-{self.package}" + (f"-die-{self.die}" if self.die else "")
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class RaplChannels:
     """The opened counters, in the order of the sampler's channels, and everything that was refused.
 
@@ -71,10 +70,11 @@ class RaplChannels:
         taken: Counters that an interface has supplied already.
     """
 
-    sources: list[Source] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    refused: list[Finding] = field(default_factory=list)
-    taken: set[Domain] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.sources: list[Source] = []
+        self.findings: list[Finding] = []
+        self.refused: list[Finding] = []
+        self.taken: set[Domain] = set()
 
     def add(self, source: Source, findings: Iterable[Finding]) -> None:
         """Take over an opened source with one finding per channel."""
@@ -255,7 +255,7 @@ def _powercap_zones(folder: str) -> list[_Zone]:
     zones: list[_Zone] = []
     parents: dict[str, Domain] = {}
     for entry in sorted(names, key=lambda name: name.count(":")):
-        match = _ZONE_DIR.fullmatch(entry)
+        match = re.fullmatch(_ZONE_DIR, entry)
         if match is None:
             continue
         label = (read_text(f"{folder}/{entry}/name") or "").strip()
@@ -270,7 +270,7 @@ def _powercap_zones(folder: str) -> list[_Zone]:
 
 def _zone_domain(label: str, parent: Domain | None) -> Domain | None:
     """Identify a zone by its name file; sub-domains of a package are breakdowns and give None."""
-    if match := _ZONE_NAME.fullmatch(label):
+    if match := re.fullmatch(_ZONE_NAME, label):
         return Domain("package", int(match[1]), int(match[2] or 0))
     if label == "psys":
         return Domain("psys", 0)

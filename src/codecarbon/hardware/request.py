@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from codecarbon.model import Roots
-from codecarbon.record import FrozenRecord
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class MeasureRequest(FrozenRecord):
+class MeasureRequest(NamedTuple):
     """The choices that decide which sensors are read and how.
 
     Attributes:
@@ -24,7 +22,7 @@ class MeasureRequest(FrozenRecord):
         gpu_ids: Indices or UUID prefixes of the graphics cards to count, or None for all visible ones.
     """
 
-    roots: Roots = field(default_factory=Roots)
+    roots: Roots = Roots()
     tracking_mode: str = "machine"
     sampling_hz: float | None = None
     force_cpu_power_w: float | None = None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon import data
 from codecarbon.errors import LocationError
@@ -12,11 +11,12 @@ from codecarbon.intensity.cloud_hints import find_cloud_hint
 from codecarbon.intensity.static import check_country
 from codecarbon.intensity.time_zone import find_time_zone_country
 from codecarbon.model import Location
-from codecarbon.record import FrozenRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class GivenPlace(FrozenRecord):
+class GivenPlace(NamedTuple):
     """What somebody said about the place; None where nobody did.
 
     Attributes:
@@ -33,7 +33,7 @@ class GivenPlace(FrozenRecord):
     cloud_provider: str | None = None
     cloud_region: str | None = None
     country_2letter_iso_code: str | None = None
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = {}
 
     def origin(self, *names: str) -> str:
         """Who said the named parts, without repetition."""

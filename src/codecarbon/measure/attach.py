@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codecarbon._sensors import Channel, NvmlDevice, NvmlLibrary, NvmlSource
@@ -18,6 +16,8 @@ from codecarbon.model import Finding, GpuFacts, MachineFacts, SensorState
 from codecarbon.units import NS_PER_S, s_from_ns
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from codecarbon.hardware.facts import CpuInfo
 
 # Fine and coarse ring of the counters: a minute at 1 kHz, a day at 1 Hz. Slow sensors need one tier only.
@@ -36,7 +36,6 @@ CALIBRATE_S = 1.0
 OPEN_TIMEOUT_S = 60.0
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Attached:
     """One session's hold on the shared samplers.
 
@@ -47,15 +46,16 @@ class Attached:
         gpus: The graphics cards that are counted.
     """
 
-    segment: Segment = field(default_factory=Segment)
-    counters: Stream | None = None
-    refused: tuple[Finding, ...] = ()
-    gpus: tuple[GpuFacts, ...] = ()
-    cards: Cards | None = None
-    _ticked_s: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _quick: list[Stream] = field(default_factory=list)
-    _holds: list[tuple[Hashable, Stream, float]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.segment = Segment()
+        self.counters: Stream | None = None
+        self.refused: tuple[Finding, ...] = ()
+        self.gpus: tuple[GpuFacts, ...] = ()
+        self.cards: Cards | None = None
+        self._ticked_s = 0.0
+        self._lock = threading.Lock()
+        self._quick: list[Stream] = []
+        self._holds: list[tuple[Hashable, Stream, float]] = []
 
     def take(self, key: Hashable, stream: Stream, rate_hz: float, *, is_quick: bool) -> None:
         """Take over one use of a stream."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon._sensors import Sampler, Source
-from codecarbon.hardware import ModelChannel
-from codecarbon.model import Finding
 from codecarbon.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
+
+    from codecarbon.hardware import ModelChannel
+    from codecarbon.model import Finding
 
 IDLE_HZ = 10.0
 FAST_HZ = 1000.0
@@ -34,7 +34,22 @@ class Blind(NamedTuple):
     edge_s: float
 
 
-@dataclass(slots=True, eq=False, repr=False)
+class Opened(NamedTuple):
+    """What a builder hands over: opened sources and the meaning of their channels."""
+
+    sources: list[Source]
+    findings: tuple[Finding, ...]
+    refused: tuple[Finding, ...]
+    idle_hz: float
+    fast_hz: float
+    slots: int
+    coarse_slots: int
+    name: str
+    is_slow: bool = False
+    models: Mapping[str, ModelChannel] = {}
+    blind: Mapping[str, Blind] = {}
+
+
 class Stream:
     """One running sampler and what its channels mean.
 
@@ -47,14 +62,15 @@ class Stream:
         rate_hz: The rate it was opened with.
     """
 
-    sampler: Sampler
-    findings: tuple[Finding, ...]
-    refused: tuple[Finding, ...] = ()
-    models: dict[str, ModelChannel] = field(default_factory=dict)
-    blind: dict[str, Blind] = field(default_factory=dict)
-    rate_hz: float = 0.0
-    _wanted_hz: list[float] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, sampler: Sampler, opened: Opened) -> None:
+        self.sampler = sampler
+        self.findings = opened.findings
+        self.refused = opened.refused
+        self.models = opened.models
+        self.blind = opened.blind
+        self.rate_hz = opened.idle_hz
+        self._wanted_hz: list[float] = []
+        self._lock = threading.Lock()
 
     def want_hz(self, rate_hz: float) -> None:
         """Ask for an idle rate; the highest one asked for wins."""
@@ -71,23 +87,6 @@ class Stream:
 
     def _apply(self) -> None:
         self.sampler.set_idle_period(round(NS_PER_S / max(self._wanted_hz)))
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class Opened:
-    """What a builder hands over: opened sources and the meaning of their channels."""
-
-    sources: list[Source]
-    findings: tuple[Finding, ...]
-    refused: tuple[Finding, ...]
-    idle_hz: float
-    fast_hz: float
-    slots: int
-    coarse_slots: int
-    name: str
-    is_slow: bool = False
-    models: dict[str, ModelChannel] = field(default_factory=dict)
-    blind: dict[str, Blind] = field(default_factory=dict)
 
 
 class Hub:
@@ -158,7 +157,7 @@ def _start(opened: Opened) -> Stream:
         for source in opened.sources:
             source.close()
         raise
-    return Stream(sampler, opened.findings, opened.refused, opened.models, opened.blind, opened.idle_hz)
+    return Stream(sampler, opened)
 
 
 HUB = Hub()

@@ -7,10 +7,9 @@ cumulative, so a channel that moves for the first time is live back to its first
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from codecarbon.model import Bound, Finding, Method, Scope, SensorState
 from codecarbon.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from codecarbon.hardware import CpuInfo, MeasureRequest
     from codecarbon.measure.hub import Blind, Stream
+    from codecarbon.model import Bound, Finding, Method, Scope, SensorState
 
 # Vendors publish no tolerance for these sensors. The values are our choice, printed with every record
 # (docs/method/energy.md gives the reasons).
@@ -72,8 +72,7 @@ class Choice(NamedTuple):
     t_ns: int
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class _Counter:
+class _Counter(NamedTuple):
     stream: int
     channel: int
     finding: Finding

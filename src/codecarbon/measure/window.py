@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon._sensors import flag_names
@@ -31,24 +31,24 @@ TAIL_PERIODS = 2
 CARD_LIMIT_W = 1500.0
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class _ChannelSum:
-    energy_uj: int = 0
-    low_uj: int = 0
-    high_uj: int = 0
-    timing_var_j2: float = 0.0
-    flags: int = 0
+    __slots__ = ("energy_uj", "flags", "high_uj", "low_uj", "timing_var_j2")
+
+    def __init__(self) -> None:
+        self.energy_uj = self.low_uj = self.high_uj = 0
+        self.timing_var_j2 = 0.0
+        self.flags = 0
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Effort:
     """What measuring took inside some spans, over all streams."""
 
-    ticks: int = 0
-    missed: int = 0
-    gap_ns: int = 0
-    cpu_ns: int = 0
-    is_provisional: bool = False
+    __slots__ = ("cpu_ns", "gap_ns", "is_provisional", "missed", "ticks")
+
+    def __init__(self) -> None:
+        self.ticks = self.missed = 0
+        self.gap_ns = self.cpu_ns = 0
+        self.is_provisional = False
 
     def add(self, other: Effort) -> None:
         """Add what other spans took."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any, NamedTuple
 
-from codecarbon.measure.hub import Stream
+from codecarbon.measure.hub import Opened, Stream
 from codecarbon.measure.window import effort
 from codecarbon.units import NS_PER_S
 
@@ -27,7 +27,8 @@ class SlowSampler:
 
 def test_the_highest_rate_wins_when_two_threads_ask_at_once() -> None:
     sampler: Any = SlowSampler()
-    stream = Stream(sampler, ())
+    opened = Opened([], (), (), idle_hz=10.0, fast_hz=1000.0, slots=1, coarse_slots=1, name="test")
+    stream = Stream(sampler, opened)
     other = sampler.meanwhile = threading.Thread(target=stream.want_hz, args=(1000.0,))
     stream.want_hz(10.0)
     other.join()
