@@ -11,10 +11,13 @@ from codecarbon.config.log import (
 )
 from codecarbon.config.methods import PLUGIN_GROUP, OutputMethod
 from codecarbon.config.resolve import merge_arguments, resolve
-from codecarbon.config.signature import build_decorator_signature, build_signature
 from codecarbon.config.sources import environment_values, file_paths, file_values
 from codecarbon.config.table import BY_NAME, POSITIONAL, SETTINGS, Notice, Setting, Settings
 from codecarbon.config.values import UNSET, Secret, Unset
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codecarbon.config.signature import build_decorator_signature, build_signature
 
 __all__ = [
     "BY_NAME",
@@ -43,3 +46,12 @@ __all__ = [
     "set_up_logging",
     "warn_once",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # Only decorators and help() need signatures.
+    if name in {"build_decorator_signature", "build_signature"}:
+        from codecarbon.config import signature
+
+        return getattr(signature, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from codecarbon.config import PLUGIN_GROUP, OutputMethod, Settings
 from codecarbon.errors import OutputPathError
 from codecarbon.handlers.file import FileOutput
-from codecarbon.handlers.logger import as_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +32,8 @@ def _csv(settings: Settings) -> FileOutput:
 
 
 def _logger(settings: Settings) -> Any:
+    from codecarbon.handlers.logger import as_output
+
     target = settings.logging_logger
     return as_output(logging.getLogger("codecarbon") if target is None else target)
 

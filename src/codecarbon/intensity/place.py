@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon import data
 from codecarbon.errors import LocationError
-from codecarbon.intensity.cloud_hints import find_cloud_hint
 from codecarbon.intensity.static import check_country
-from codecarbon.intensity.time_zone import find_time_zone_country
 from codecarbon.model import Location
 
 if TYPE_CHECKING:
@@ -124,6 +122,10 @@ def _given_country(given: GivenPlace) -> Location:
 
 
 def _guess(environ: Mapping[str, str], sysfs: str, root: str) -> Location | None:
+    # Only a run whose place nobody told reads the machine's files.
+    from codecarbon.intensity.cloud_hints import find_cloud_hint
+    from codecarbon.intensity.time_zone import find_time_zone_country
+
     hint = find_cloud_hint(environ, sysfs=sysfs, root=root)
     cloud = data.find_cloud_region(hint.provider, hint.region) if hint is not None and hint.region else None
     if hint is not None and hint.region and cloud is not None:

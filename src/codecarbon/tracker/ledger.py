@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codecarbon.tracker.merging import merge_windows
 from codecarbon.tracker.pricing import split_whole
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ class RunLedger:
         if not pieces and self._folded is not None:
             return self._folded
         window = self._session.window([(stretch.start, end) for stretch, end in pieces])
-        return window if self._folded is None else merge_windows(self._folded, window)
+        return self._with_folded(window)
 
     def slots(self, pieces: Pieces, whole_j: float) -> list[tuple[int, float]]:
         """Spread the run's energy over the five-minute slots.
@@ -147,9 +146,16 @@ class RunLedger:
             if stretch.priced_from is not end:
                 for slot, first, last in self._session.boundaries(stretch.priced_from, end):
                     self._slots_j[slot] = self._slots_j.get(slot, 0.0) + known_j(self._session.joules(first, last))
-        self._folded = window if self._folded is None else merge_windows(self._folded, window)
+        self._folded = self._with_folded(window)
         with self._lock:
             del self._stretches[: len(done)]
+
+    def _with_folded(self, window: EnergyWindow) -> EnergyWindow:
+        if self._folded is None:
+            return window
+        from codecarbon.tracker.merging import merge_windows
+
+        return merge_windows(self._folded, window)
 
 
 def known_j(joules: tuple[float | None, float | None, float | None, bool]) -> float:
