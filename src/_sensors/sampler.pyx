@@ -473,7 +473,8 @@ cdef class Sampler:
         channel = numpy.dtype([("count", "u8"), ("lost", "u8"), ("age", "u2"), ("failed", "u2"), ("back", "u4"),
                                ("faults", "u8")])
         record = numpy.dtype([("t_ns", "i8"), ("h_ns", "u4"), ("flags", "u2"), ("h_high", "u2"), ("ticks", "u8"),
-                              ("missed", "u8"), ("gap_ns", "i8"), ("cpu_ns", "i8"), ("channels", channel, (e.n_channels,))])
+                              ("missed", "u8"), ("gap_ns", "i8"), ("cpu_ns", "i8"),
+                              ("channels", channel, (e.n_channels,))])
         return rows[:kept].reshape(-1).view(record), wanted - kept
 
     cdef cc_engine *_open(self) except NULL:
