@@ -49,8 +49,8 @@ class Scene(NamedTuple):
             cap_w=CAP_W,
         )
 
-    def play(self) -> Rig:
-        rig = Rig(self.channel(), period_ns=self.period_ns, read_ns=self.read_ns)
+    def play(self, *, slots: int = 16384) -> Rig:
+        rig = Rig(self.channel(), period_ns=self.period_ns, read_ns=self.read_ns, slots=slots)
         late = random.Random(self.seed) if self.is_late else None
         rig.run_until(START_NS + self.span_ns // 2, late=late)
         return rig.run_until(START_NS + self.span_ns, late=late, period_ns=self.later_period_ns)
@@ -94,6 +94,19 @@ def test_the_truth_lies_inside_the_hard_bound_at_the_idle_rate(scene):
     rig = scene.play()
     for t0, t1 in scene.windows(rig, 20):
         assert rig.window(t0, t1).contains(rig.true_fj(t0, t1))
+
+
+@laws(150)
+@given(scenes(spans=(5 * S, 20 * S), update_ns=st.sampled_from([MS, 7 * MS, 100 * MS])))
+def test_the_truth_lies_inside_the_hard_bound_after_the_fine_tier_forgot(scene):
+    rig = scene.play(slots=64)
+    seen_coarse = 0
+    for t0, t1 in scene.windows(rig, 20):
+        seen = rig.window(t0, t1)
+        assert seen.contains(rig.true_fj(t0, t1)), (t0 - START_NS, t1 - START_NS, seen)
+        assert seen.low_uj <= seen.energy_uj <= seen.high_uj
+        seen_coarse += rig.sampler.resolve(t0).is_coarse
+    assert seen_coarse > 0
 
 
 @pytest.mark.parametrize("steps", [0, 12], ids=["constant power", "varying power"])
