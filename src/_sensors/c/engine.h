@@ -265,11 +265,6 @@ static void cc_tick(cc_engine *e) {
       b_ns = again_b_ns;
     }
   }
-  if ((b_ns - a_ns) / 2 >= UINT32_MAX) {
-    /* A bracket too wide for a record has no place in time, and readings without one say nothing. */
-    for (i = 0; i < e->n_channels; i++) e->now[i].status = -ETIMEDOUT;
-    a_ns = b_ns;
-  }
   flags |= cc_check_suspend(e, b_ns);
   for (s = 0; s < e->n_slots; s++) {
     for (i = e->slots[s].first; i < e->slots[s].first + e->slots[s].n; i++) {
