@@ -8,6 +8,12 @@ def probe_event(pmu_type: int, cpu: int, config: int, *, ops: Ops | None = None)
 @final
 class PerfSource(Source):
     def __new__(
-        cls, pmu_type: int, cpu: int, events: Sequence[tuple[int, Channel]], *, ops: Ops | None = None
+        cls,
+        pmu_type: int,
+        cpu: int,
+        events: Sequence[tuple[int, Channel]],
+        *,
+        shift: int = 0,
+        ops: Ops | None = None,
     ) -> PerfSource: ...
     def close(self) -> None: ...

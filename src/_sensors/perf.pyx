@@ -12,6 +12,7 @@ cdef extern from "perf_group.h" nogil:
         cc_ops *ops
         uint32_t type
         int cpu
+        int shift
         int n
         uint64_t *configs
     int cc_perf_open_event(cc_ops *ops, uint32_t type, int cpu, uint64_t config, int leader, uint64_t read_format)
@@ -58,21 +59,25 @@ cdef class PerfSource(Source):
         pmu_type: The PMU's ``type``.
         cpu: A processor of the PMU's ``cpumask``.
         events: The number of each event and the channel it feeds; the first one leads the group.
+        shift: Low bits that are left out of every reading, from 0 to 32; a channel counts what is above them.
         ops: System calls to use; libc's by default.
 
     Raises:
         OSError: An event is refused; ``filename`` says which. Nothing stays open then.
-        ValueError: No event at all, or more than a sampler can hold.
+        ValueError: No event at all, or more than a sampler can hold; or the shift is out of range.
     """
 
     cdef cc_perf_group state
 
-    def __cinit__(self, pmu_type: int, cpu: int, events, *, Ops ops=None):
+    def __cinit__(self, pmu_type: int, cpu: int, events, *, int shift=0, Ops ops=None):
         cdef Py_ssize_t i
         cdef int refused = 0, status
         events = [(config, <Channel?> channel) for config, channel in events]
         if not 0 < len(events) <= CC_MAX_CHANNELS:
             raise ValueError(f"a source needs between 1 and {CC_MAX_CHANNELS} events, got {len(events)}")
+        if not 0 <= shift <= 32:
+            raise ValueError(f"from 0 to 32 bits can be left out, not {shift}")
+        self.state.shift = shift
         self.ops = Ops() if ops is None else ops
         self.channels = tuple([channel for _, channel in events])
         self.state.ops = self.ops.table

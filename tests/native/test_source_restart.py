@@ -89,3 +89,27 @@ def test_counter_that_came_back_restarts_and_adds_nothing(tmp_path, kind, is_slo
     names = flag_names(flags)
     assert "RESET" in names
     assert "WRAP" not in names
+
+
+def test_a_perf_count_of_64_bits_wraps_exactly():
+    """In the kernel's unit it does so after 4.3 GJ: months of one big package."""
+    need_perf()
+    before, after = 2**64 - (3 << 16), 5 << 16
+    replies = [
+        Fault("read", path="perf:*", first=1, last=2, data=struct.pack("=5Q", 1, 10, 10, before, 7)),
+        Fault("read", path="perf:*", first=3, data=struct.pack("=5Q", 1, 10, 10, after, 7)),
+    ]
+    clock = VirtualOps()
+    # 2**-32 J, and 16 of the bits left out.
+    channel = Channel("package-0", "package", num=15625, den=1 << 10, modulus=1 << 48, cap_w=1000.0)
+    source = PerfSource(SOFTWARE, 0, [(CPU_CLOCK, channel)], shift=16, ops=ScriptedOps(replies, base=clock))
+    sampler = Sampler([source], idle_period_ns=PERIOD_NS, ops=clock)
+    sampler.step(3, PERIOD_NS)
+    assert sampler.state(0).count == 8
+    assert "RESET" not in {name for bits in sampler.snapshot()[0]["flags"] for name in flag_names(int(bits))}
+
+
+@pytest.mark.parametrize("shift", [-1, 33])
+def test_perf_readings_keep_half_of_their_bits(shift):
+    with pytest.raises(ValueError, match="can be left out"):
+        PerfSource(SOFTWARE, 0, [(CPU_CLOCK, Channel("package-0", "package"))], shift=shift)

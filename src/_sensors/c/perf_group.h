@@ -15,7 +15,8 @@ typedef struct cc_perf_group {
   cc_ops *ops;
   uint32_t type;
   int cpu;
-  int n; /* events; 0 descriptors are open while is_open is 0 */
+  int shift; /* bits below what the hardware counts, left out of every reading */
+  int n;     /* events; 0 descriptors are open while is_open is 0 */
   int is_open;
   int has_failed; /* the last read: what reopening looks at */
   int has_times;  /* enabled and running hold the last good read */
@@ -121,7 +122,7 @@ static inline void cc_perf_read(void *state, cc_reading *out) {
       /* Almost always at once: entries come in the order of opening. */
       int at = CC_PERF_HEAD + 2 * ((i + k) % g->n);
       if (g->words[at + 1] != g->ids[i]) continue;
-      out[i].raw = g->words[at];
+      out[i].raw = g->words[at] >> g->shift;
       out[i].status = 0;
       out[i].flags = g->restarted ? CC_READ_RESTART : 0;
       break;

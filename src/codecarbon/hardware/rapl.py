@@ -174,17 +174,26 @@ def _open_perf_group(
 ) -> None:
     # Kernels 5.8 to 5.16 listed events that AMD parts lack: ask for each alone before the group is made.
     usable = []
+    shift = min(units.get_perf_shift(per_count) for _, _, per_count in wanted)
     for config, domain, (num, den) in wanted:
         if code := probe_event(pmu_type, cpu, config):
             reason, remedy = _perf_reason(code), _perf_remedy(code)
             found.refused.append(Finding("perf", domain.name, domain.kind, "refused", folder, reason, remedy))
         else:
-            channel = Channel(domain.name, domain.kind, num=num, den=den, cap_w=_CAPS_W[domain.kind])
+            channel = Channel(
+                domain.name,
+                domain.kind,
+                num=num << shift,
+                den=den,
+                modulus=1 << 64 - shift if shift else 0,
+                quantum=units.get_perf_quantum(domain.kind, shift),
+                cap_w=_CAPS_W[domain.kind],
+            )
             usable.append((config, domain, channel))
     if not usable:
         return
     try:
-        source = PerfSource(pmu_type, cpu, [(config, channel) for config, _, channel in usable])
+        source = PerfSource(pmu_type, cpu, [(config, channel) for config, _, channel in usable], shift=shift)
     except OSError as error:
         for _, domain, _ in usable:
             reason, remedy = _perf_reason(error.errno or 0), _perf_remedy(error.errno or 0)

@@ -23,6 +23,11 @@ MIN_SCALE_J, MAX_SCALE_J = 1e-15, 1.0
 """No perf energy event counts in joules outside this range."""
 
 
+PERF_SHIFT = 16
+"""perf counts in 2**-32 J whatever the hardware does, so that 64 bits are full after 4.3 GJ, months of one big
+package. No hardware counts finer than 2**-16 J, so the lower half of those bits is always 0 and may be left out."""
+
+
 class EnergyUnit(NamedTuple):
     """Microjoules per count, as a fraction in lowest terms."""
 
@@ -68,6 +73,7 @@ INTEL_FAMILY = 6
 # (330784, 5.3.1) says 15.3 uJ, which powercap takes literally; perf takes 2**-16 J, the power of two behind it.
 FIXED_DRAM_MODELS = frozenset({0x3F, 0x4F, 0x56, 0x55, 0x6A, 0x6C, 0x57, 0x85})
 FIXED_DRAM_ESU = 16
+USUAL_ESU = 14
 # Sapphire and Emerald Rapids count the platform in whole joules.
 JOULE_PSYS_MODELS = frozenset({0x8F, 0xCF})
 # Silvermont, Merrifield, Airmont, Moorefield and Lightning Mountain, and Avoton of the same design: the field is the
@@ -137,6 +143,21 @@ def get_units(vendor: str, family: int, model: int, unit_register: int) -> dict[
     if is_intel and model in JOULE_PSYS_MODELS:
         units["psys"] = EnergyUnit(UJ_PER_J, 1)
     return units
+
+
+def get_perf_shift(unit: EnergyUnit) -> int:
+    """Return how many low bits of a perf event's count are to be left out: those of the kernel's fixed-point unit."""
+    return PERF_SHIFT if unit == _fraction(UJ_PER_J, 1 << 32) else 0
+
+
+def get_perf_quantum(kind: str, shift: int) -> int:
+    """Return the step of a perf reading, in counts; the kernel does not tell the hardware's, so the usual one.
+
+    Packages and memory count in 2**-14 J or finer, and the platform in anything up to whole joules.
+    """
+    if not shift:
+        return 1
+    return 1 << 32 - shift - (0 if kind == "psys" else USUAL_ESU)
 
 
 def get_perf_unit(scale: str) -> EnergyUnit:

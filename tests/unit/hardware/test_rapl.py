@@ -170,6 +170,14 @@ def test_a_perf_event_that_is_not_understood_is_refused_by_name(opener: Opener, 
     assert refusals(found) == {"perf energy-pkg": "refused"}
 
 
+def test_channels_in_the_kernels_unit_have_its_range_and_the_hardwares_step(opener: Opener) -> None:
+    fake_pmu.FakePmu(opener.root, {"energy-pkg": (fake_pmu.CPU_CLOCK, fake_pmu.RAPL_SCALE)})
+    (source,) = opener().sources
+    (channel,) = source.channels
+    assert (channel.num / channel.den, channel.modulus, channel.quantum) == (1e6 / 2**16, 2**48, 4)
+    assert channel.cap_w == 1000.0
+
+
 def test_msr_serves_when_nothing_else_does(tmp_path: Path) -> None:
     tree = fake_msr.FakeMsr(tmp_path, sockets=2, model=0x8F)
     for socket in (0, 1):

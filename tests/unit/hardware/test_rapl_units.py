@@ -121,3 +121,21 @@ def test_missing_range_is_assumed_and_said(range_uj):
     found = ru.get_powercap_range(range_uj)
     assert found.is_assumed
     assert found.modulus == ru.get_powercap_range(262143328850).modulus
+
+
+def test_totals_of_the_kernels_unit_last_for_centuries_in_64_bits() -> None:
+    unit = ru.get_perf_unit("2.3283064365386962890625e-10\n")
+    shift = ru.get_perf_shift(unit)
+    uj_per_count = Fraction(*unit) * 2**shift
+    years_at_1_kw = 2**64 * uj_per_count / 10**9 / (365 * 86_400)
+    assert years_at_1_kw > 1000
+    assert uj_per_count <= Fraction(10**6, 2**ru.FIXED_DRAM_ESU), "nothing that hardware counts is left out"
+    assert ru.get_perf_shift(ru.get_perf_unit("1e-9")) == 0
+
+
+@pytest.mark.parametrize(("kind", "step_j"), [("package", 2**-14), ("dram", 2**-14), ("psys", 1.0)])
+def test_a_perf_reading_lags_its_energy_by_no_more_than_its_step(kind: str, step_j: float) -> None:
+    unit = ru.get_perf_unit("2.3283064365386962890625e-10")
+    shift = ru.get_perf_shift(unit)
+    assert ru.get_perf_quantum(kind, shift) * 2**shift * Fraction(*unit) == Fraction(step_j) * 10**6
+    assert ru.get_perf_quantum(kind, 0) == 1
