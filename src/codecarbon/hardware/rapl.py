@@ -180,14 +180,10 @@ def _open_perf_group(
             reason, remedy = _perf_reason(code), _perf_remedy(code)
             found.refused.append(Finding("perf", domain.name, domain.kind, "refused", folder, reason, remedy))
         else:
+            kind, modulus = domain.kind, units.get_perf_modulus(shift)
+            quantum, cap_w = units.get_perf_quantum(kind, shift), _CAPS_W[kind]
             channel = Channel(
-                domain.name,
-                domain.kind,
-                num=num << shift,
-                den=den,
-                modulus=1 << 64 - shift if shift else 0,
-                quantum=units.get_perf_quantum(domain.kind, shift),
-                cap_w=_CAPS_W[domain.kind],
+                domain.name, kind, num=num << shift, den=den, modulus=modulus, quantum=quantum, cap_w=cap_w
             )
             usable.append((config, domain, channel))
     if not usable:

@@ -150,6 +150,11 @@ def get_perf_shift(unit: EnergyUnit) -> int:
     return PERF_SHIFT if unit == _fraction(UJ_PER_J, 1 << 32) else 0
 
 
+def get_perf_modulus(shift: int) -> int:
+    """Return where a perf reading wraps, in counts; 0 where nothing is left out: then it does so in no lifetime."""
+    return 1 << 64 - shift if shift else 0
+
+
 def get_perf_quantum(kind: str, shift: int) -> int:
     """Return the step of a perf reading, in counts; the kernel does not tell the hardware's, so the usual one.
 
