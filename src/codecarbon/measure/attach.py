@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from codecarbon.hardware.facts import CpuInfo
 
-# Fine and coarse ring of the counters: a minute at 1 kHz, a day at 1 Hz. Slow sensors need one tier only.
+# Fine and coarse ring: half a minute or more at 1 kHz, since the fine one is limited to 8 MiB, and a day at 1 Hz.
 COUNTER_SLOTS = 65_536
 COUNTER_COARSE_SLOTS = 86_400
 SLOW_SLOTS = 8_192
