@@ -13,7 +13,7 @@ from codecarbon._sensors.channel cimport CC_MAX_CHANNELS, Channel, Ops, Source
 
 FLAGS = ("WRAP", "RESET", "AMBIGUOUS", "GAP", "ERR", "STALE", "SUSPEND", "SLOW", "FIRST", "EDGE")
 cdef enum:
-    FINE_BYTES = 8 * 1024 * 1024  # the fine tier holds what fits: a minute at 1 kHz for two channels, half of that for five
+    FINE_BYTES = 8 * 1024 * 1024  # of the fine tier: a minute at 1 kHz for two channels, half for five
 
 
 cdef int64_t ns_from_s(double seconds) noexcept:
