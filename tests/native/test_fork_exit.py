@@ -159,7 +159,7 @@ def test_child_forked_during_a_stop_does_not_wait_for_it():
 
 
 def test_many_forks_beside_a_fast_sampler_never_hang():
-    # A child that inherited a lock in mid-use would hang here. A fork copies the sanitizer's shadow of all memory: fewer.
+    # A child that inherited a lock in mid-use would hang here. With a sanitizer a fork copies its shadow too: fewer.
     run("""
         samplers = [make() for _ in range(3)]
         for sampler in samplers:
