@@ -14,7 +14,18 @@
     │  ├─ SensorReadError                a read failed; it may work again
     │  └─ SensorLost                     it went away for good
     ├─ IntensityError                    provider, location
-    │  └─ NoIntensityData                no table or provider has a value
+    │  ├─ NoIntensityData                no table or provider has a value
+    │  ├─ ProviderUnavailable            no answer, for now: retry_after_s
+    │  ├─ ProviderRejected               it answered with an error: status, detail, retry_after_s
+    │  ├─ ProviderDataError              its answer cannot be used
+    │  └─ CapabilityError                this provider never has that: capability
+    ├─ WindowInfeasible (ValueError)     no start fits the time that is allowed
+    ├─ CarbonAwareError                  a question about carbon intensity cannot be answered
+    │  ├─ InvalidParameters (ValueError) problems, one for each field
+    │  ├─ UnknownLocation (LookupError)  location
+    │  ├─ NotConfigured                  role
+    │  ├─ NotCovered                     the data do not cover the period
+    │  └─ DiscontinuousData              the data have a gap or overlap
     └─ HandlerError                      handler, retryable
 """
 
@@ -125,12 +136,143 @@ class IntensityError(CodeCarbonError):
         self.location = location
         super().__init__(message)
 
-    def __reduce__(self) -> tuple[type[IntensityError], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[IntensityError], tuple[object, ...]]:
         return type(self), (self.message, self.provider, self.location)
 
 
 class NoIntensityData(IntensityError):
     """Neither a table nor a provider has a value for the place and time."""
+
+
+class ProviderUnavailable(IntensityError):
+    """A provider gave no answer, or none within its limits; a later call may succeed.
+
+    Args:
+        message: What happened.
+        provider: Name of the provider.
+        location: The place asked for.
+        retry_after_s: When to come back, if that is known.
+    """
+
+    def __init__(
+        self, message: str, provider: str = "", location: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, provider, location)
+        self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[type[IntensityError], tuple[object, ...]]:
+        return type(self), (self.message, self.provider, self.location, self.retry_after_s)
+
+
+class ProviderRejected(IntensityError):
+    """A provider answered with an error status.
+
+    Args:
+        message: What happened.
+        provider: Name of the provider.
+        location: The place asked for.
+        status: The HTTP status.
+        detail: What the provider said, without secrets.
+        retry_after_s: When to come back, if the provider said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        provider: str = "",
+        location: str = "",
+        status: int = 0,
+        detail: str = "",
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, provider, location)
+        self.status = status
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[type[IntensityError], tuple[object, ...]]:
+        return type(self), (
+            *(self.message, self.provider, self.location),
+            *(self.status, self.detail, self.retry_after_s),
+        )
+
+
+class ProviderDataError(IntensityError):
+    """A provider's answer cannot be used: cut off, of another shape, for another zone, or beyond belief."""
+
+
+class CapabilityError(IntensityError):
+    """A provider never has what was asked for.
+
+    Args:
+        message: What happened.
+        provider: Name of the provider.
+        location: The place asked for.
+        capability: What it lacks, for example ``forecast``.
+    """
+
+    def __init__(self, message: str, provider: str = "", location: str = "", capability: str = "") -> None:
+        super().__init__(message, provider, location)
+        self.capability = capability
+
+    def __reduce__(self) -> tuple[type[IntensityError], tuple[object, ...]]:
+        return type(self), (self.message, self.provider, self.location, self.capability)
+
+
+class WindowInfeasible(CodeCarbonError, ValueError):
+    """No start fits: the run is longer than the data, or than the time that is allowed."""
+
+
+class CarbonAwareError(CodeCarbonError):
+    """A question about carbon intensity cannot be answered."""
+
+
+class InvalidParameters(CarbonAwareError, ValueError):
+    """Parameters are missing or contradict each other.
+
+    Args:
+        problems: Pairs of a neutral field name, for example ``start``, and a sentence in which ``{start}`` stands
+            for the name that the caller's interface has for a field.
+        detail: What is wrong as a whole.
+    """
+
+    def __init__(self, problems: tuple[tuple[str, str], ...], detail: str = "Invalid parameters") -> None:
+        self.problems = problems
+        self.detail = detail
+        super().__init__(f"{detail}: " + "; ".join(text for _, text in problems))
+
+    def __reduce__(self) -> tuple[type[InvalidParameters], tuple[object, ...]]:
+        return type(self), (self.problems, self.detail)
+
+
+class UnknownLocation(CarbonAwareError, LookupError):
+    """A location key is in no location file."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        super().__init__(f"Unknown Location: '{location}' not found")
+
+    def __reduce__(self) -> tuple[type[UnknownLocation], tuple[str]]:
+        return type(self), (self.location,)
+
+
+class NotConfigured(CarbonAwareError):
+    """No data source is configured for a role, for example ``EmissionsDataSource``."""
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+        super().__init__(f"{role} is not configured")
+
+    def __reduce__(self) -> tuple[type[NotConfigured], tuple[str]]:
+        return type(self), (self.role,)
+
+
+class NotCovered(CarbonAwareError):
+    """The data do not cover the whole period that was asked for."""
+
+
+class DiscontinuousData(CarbonAwareError):
+    """The data have a gap, an overlap or no order where an average needs neighbours that touch."""
 
 
 class HandlerError(CodeCarbonError):

@@ -7,6 +7,7 @@ from codecarbon.model.place import Intensity, Location, Signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from codecarbon.model.series import IntensityPoint, IntensitySeries, TimeSpan
     from codecarbon.model.task import TASK_COLUMNS, TaskEmissionsData
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "Finding",
     "GpuFacts",
     "Intensity",
+    "IntensityPoint",
+    "IntensitySeries",
     "Location",
     "MachineFacts",
     "Method",
@@ -30,6 +33,7 @@ __all__ = [
     "SensorState",
     "Signal",
     "TaskEmissionsData",
+    "TimeSpan",
     "Utilisation",
 ]
 
@@ -40,4 +44,8 @@ def __getattr__(name: str) -> object:
         from codecarbon.model import task
 
         return getattr(task, name)
+    if name in {"IntensityPoint", "IntensitySeries", "TimeSpan"}:
+        from codecarbon.model import series
+
+        return getattr(series, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,10 +21,13 @@ class Location(FrozenRecord):
         cloud_provider: For example ``gcp``; empty on private machines.
         cloud_region: For example ``europe-west1``; empty on private machines.
         country_2letter_iso_code: ISO 3166-1 alpha-2, or None.
-        longitude_deg: Rounded to 0.1 degree, or None.
-        latitude_deg: Rounded to 0.1 degree, or None.
+        longitude_deg: As it was given; a guessed one is rounded to 0.1 degree; or None.
+        latitude_deg: Likewise.
         origin: Who said so: ``constructor``, an environment variable, a file, ``guessed from the time zone``…
         is_guess: True when nobody said so and it was inferred.
+        key: The name under which somebody asked for it, as they wrote it; empty otherwise.
+        zone: A provider's own zone, when somebody named that, for example ``DK-DK1``; empty otherwise.
+        zones: The zone by provider, as pairs of names, for example ``("electricity_maps", "DK-DK1")``.
     """
 
     country_iso_code: str | None = None
@@ -37,10 +40,15 @@ class Location(FrozenRecord):
     latitude_deg: float | None = None
     origin: str = "unknown"
     is_guess: bool = False
+    key: str = ""
+    zone: str = ""
+    zones: tuple[tuple[str, str], ...] = ()
 
     @property
     def label(self) -> str:
         """A short text for people, for example ``gcp:europe-west1`` or ``USA/california``."""
+        if self.key:
+            return self.key
         if self.cloud_provider and self.cloud_region:
             return f"{self.cloud_provider}:{self.cloud_region}"
         if self.country_iso_code and self.region:
