@@ -5,6 +5,11 @@ Sources: 1 kWh = 3.6e6 J by definition of the watt hour (SI brochure, table 8); 
 """
 
 NS_PER_S = 1_000_000_000
+NS_PER_US = 1_000
+US_PER_S = 1_000_000
+US_PER_MIN = 60_000_000
+US_PER_HOUR = 3_600_000_000
+US_PER_DAY = 86_400_000_000
 MS_PER_S = 1_000
 UJ_PER_J = 1_000_000
 UW_PER_W = 1_000_000
@@ -42,6 +47,64 @@ def s_from_ns(duration_ns: int) -> float:
 def ns_from_s(duration_s: float) -> int:
     """Convert seconds to whole nanoseconds, rounding to the nearest."""
     return round(duration_s * NS_PER_S)
+
+
+def us_from_s(duration_s: float) -> int:
+    """Convert seconds to whole microseconds, rounding to the nearest."""
+    return round(duration_s * US_PER_S)
+
+
+def s_from_us(duration_us: int) -> float:
+    """Convert microseconds to seconds."""
+    return duration_us / US_PER_S
+
+
+def us_from_ns(duration_ns: int) -> int:
+    """Convert nanoseconds to whole microseconds, rounding down."""
+    return duration_ns // NS_PER_US
+
+
+def us_from_min(duration_min: float) -> int:
+    """Convert minutes to whole microseconds, rounding to the nearest."""
+    return round(duration_min * US_PER_MIN)
+
+
+def us_from_iso(text: str) -> int:
+    """Convert an ISO 8601 date, or date and time, to UTC microseconds since 1970.
+
+    Accepts what services send: ``Z`` or an offset with or without its colon, no offset (UTC), no seconds, one-digit
+    hours, and any number of decimals, of which six count.
+
+    Raises:
+        ValueError: It is no such text, or no such time exists.
+    """
+    import re
+    from datetime import datetime, timedelta, timezone
+
+    match = re.fullmatch(
+        r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?"
+        r"\s*(?:[Zz]|([+-])(\d\d)(?::?(\d\d))?)?)?",
+        text.strip(),
+        re.ASCII,
+    )
+    if match is None:
+        raise ValueError(f"{text!r} is no ISO 8601 time")
+    year, month, day, hour, minute, second, decimals, sign, offset_h, offset_min = match.groups()
+    offset = timedelta(hours=int(offset_h or 0), minutes=int(offset_min or 0)) * (-1 if sign == "-" else 1)
+    parts = [int(part or 0) for part in (year, month, day, hour, minute, second, (decimals or "0").ljust(6, "0")[:6])]
+    try:
+        moment = datetime(*parts, tzinfo=timezone(offset))  # type: ignore[misc, arg-type]
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no time: {error}") from error
+    return (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1)
+
+
+def iso_from_us(unix_us: int) -> str:
+    """Convert UTC microseconds since 1970 to ISO 8601 with ``Z``, with decimals only where there are some."""
+    from datetime import datetime, timedelta, timezone
+
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=unix_us)
+    return moment.replace(tzinfo=None).isoformat() + "Z"
 
 
 def g_per_kwh_from_lb_per_mwh(intensity_lb_per_mwh: float) -> float:

@@ -20,6 +20,10 @@ class TimeSpan(NamedTuple):
     start_us: int
     end_us: int
 
+    def overlaps(self, start_us: int, end_us: int) -> bool:
+        """Whether a stretch of time lies at least partly inside; one that only touches an end does not."""
+        return end_us > self.start_us and start_us < max(self.end_us, self.start_us + 1)
+
 
 class IntensityPoint(NamedTuple):
     """Carbon intensity that holds for a while.
