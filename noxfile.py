@@ -37,6 +37,7 @@ ROOT = Path(__file__).parent
 WORK = ROOT / "build" / "nox"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 BASE = PYPROJECT["project"]["dependencies"]
+WEB = PYPROJECT["project"]["optional-dependencies"]["carbon-aware"]
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = nox.project.python_versions(PYPROJECT)
 # What goes into a wheel: a change in any of these, and only these, means another build.
@@ -207,7 +208,7 @@ def fix(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the installed package as a user's type checker sees it, and the stubs against the compiled modules."""
-    install_wheel(session, *group("types"))
+    install_wheel(session, *WEB, *group("types"))
     cache = f"--cache-dir={WORK / 'mypy'}"
     session.run("mypy", cache, "-p", "codecarbon")
     session.run("mypy", cache, "tests/typing/api.py")
@@ -223,27 +224,28 @@ def types(session: nox.Session) -> None:
 @nox.session
 def imports(session: nox.Session) -> None:
     """Check the import contracts on the installed package."""
-    install_wheel(session, *group("imports"))
+    install_wheel(session, *WEB, *group("imports"))
     session.run("lint-imports", "--config", str(ROOT / "pyproject.toml"), "--cache-dir", str(WORK / "grimp"))
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the suite on the shared wheel: random order, two processes, warnings are errors."""
-    install_wheel(session, *group("test"))
+    install_wheel(session, *WEB, *group("test"))
     pytest(session, "-n", "2")
 
 
 @nox.session(python=PYTHONS)
 def pythons(session: nox.Session) -> None:
     """Run the suite on every supported Python that is installed: `nox -s pythons`, or `nox -s pythons-3.10`."""
-    install_wheel(session, *group("test"))
+    install_wheel(session, *WEB, *group("test"))
     pytest(session, "-n", "2")
 
 
 ONLY_BASE = """
 import importlib.util as u
-extras = "fastapi", "uvicorn", "sqlalchemy", "pandas", "prometheus_client", "opentelemetry", "logfire", "amdsmi"
+extras = "fastapi", "pydantic", "uvicorn", "orjson", "yaml", "sqlalchemy", "pandas", "prometheus_client"
+extras += "opentelemetry", "logfire", "amdsmi"
 found = [name for name in extras if u.find_spec(name)]
 assert not found, f"not a base install: {found}"
 """
@@ -305,7 +307,7 @@ def editable(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a dead reference is an error; run its examples."""
-    install_wheel(session, *group("docs"))
+    install_wheel(session, *WEB, *group("docs"))
     session.run("sphinx-build", "-n", "-W", "--keep-going", "-b", "html", "docs", str(WORK / "docs" / "html"))
     session.run("sphinx-build", "-n", "-W", "-q", "-b", "doctest", "docs", str(WORK / "docs" / "doctest"))
 
@@ -313,14 +315,14 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench_smoke(session: nox.Session) -> None:
     """Run every benchmark once, briefly: they must work, and their answers must be right."""
-    install_wheel(session, *group("bench"))
+    install_wheel(session, *WEB, *group("bench"))
     session.run("python", "-m", "benchmarks", "--smoke")
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
     """Run the benchmarks in full and print the table of targets; `nox -s bench -- --peers` adds the peers."""
-    install_wheel(session, *group("bench"))
+    install_wheel(session, *WEB, *group("bench"))
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 
