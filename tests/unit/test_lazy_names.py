@@ -11,7 +11,13 @@ import pytest
 LATE = {
     "codecarbon.config": ("build_signature", "build_decorator_signature"),
     "codecarbon.handlers": ("LoggerOutput", "GoogleCloudLoggerOutput"),
-    "codecarbon.intensity": ("CloudHint", "find_cloud_hint", "find_time_zone_country"),
+    "codecarbon.intensity": (
+        "CloudHint",
+        "find_cloud_hint",
+        "find_time_zone_country",
+        "IntensityProvider",
+        "get_provider_class",
+    ),
     "codecarbon.measure": ("EnergyMeter", "Window"),
     "codecarbon.model": ("TaskEmissionsData", "TASK_COLUMNS"),
 }
@@ -20,6 +26,8 @@ NOT_AT_START = (
     "config.signature",
     "handlers.logger",
     "intensity.cloud_hints",
+    "intensity.provider",
+    "intensity.registry",
     "intensity.time_zone",
     "measure.meter",
     "model.task",

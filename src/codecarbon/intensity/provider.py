@@ -19,12 +19,14 @@ class IntensityProvider(Protocol):
     Attributes:
         name: Its name in the registry, for example ``watttime``.
         signal: What its values mean.
-        capabilities: What it can be asked for.
     """
 
     name: str
     signal: Signal
-    capabilities: frozenset[Capability]
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can be asked for."""
 
     def zone_of(self, where: Location) -> str:
         """Find the provider's zone of a place; cached after the first time.

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from codecarbon import data
-from codecarbon.errors import LocationError
+from codecarbon.errors import CapabilityError, LocationError
 from codecarbon.model import Intensity, Location
+
+if TYPE_CHECKING:
+    from codecarbon.intensity.provider import Capability
+    from codecarbon.model import IntensitySeries, Signal, TimeSpan
 
 
 def get_intensity(location: Location, *, force_g_per_kwh: float | None = None) -> Intensity:
@@ -71,3 +77,48 @@ def check_country(country_iso_code: str) -> str:
             f"{country.name} is {country.iso3} in ISO 3166-1 alpha-3"
         )
     return country.name
+
+
+class StaticTables:
+    """A provider that answers for every place and time, with the yearly mean of the nearest place that has one."""
+
+    name = "static"
+    signal: Signal = "average"
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Observed values only: nobody knows the yearly mean of a year to come."""
+        return frozenset({"observed"})
+
+    def zone_of(self, where: Location) -> str:
+        """Name the row of the tables, for example ``USA/california`` or ``world``."""
+        return get_intensity(where).zone
+
+    def observed(self, where: Location, span: TimeSpan) -> IntensitySeries:
+        """Get the yearly mean as one point as long as the span, marked as an estimate; an instant gets a second."""
+        from codecarbon.model import IntensityPoint, IntensitySeries
+        from codecarbon.units import US_PER_S
+
+        mean = get_intensity(where)
+        length_us = max(span.end_us - span.start_us, US_PER_S)
+        point = IntensityPoint(span.start_us, length_us, mean.intensity_g_per_kwh, is_estimated=True)
+        year = f" ({mean.year})" if mean.year else ""
+        note = f"yearly mean, {mean.source}{year}" + (f"; {mean.note}" if mean.note else "")
+        return IntensitySeries((point,), mean.zone, self.name, note=note)
+
+    def forecast(self, where: Location) -> IntensitySeries:
+        """Refuse.
+
+        Raises:
+            CapabilityError: Always.
+        """
+        raise CapabilityError("the static tables have no forecasts", self.name, where.label, "forecast")
+
+    def forecast_at(self, where: Location, requested_us: int, *, look_back_us: int = 0) -> IntensitySeries:
+        """Refuse.
+
+        Raises:
+            CapabilityError: Always.
+        """
+        del requested_us, look_back_us
+        raise CapabilityError("the static tables have no forecasts", self.name, where.label, "historical_forecast")

@@ -1,0 +1,72 @@
+"""From the name of a source of carbon intensity to its class; nothing is imported until it is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codecarbon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.metadata import EntryPoint
+
+    from codecarbon.intensity.provider import IntensityProvider
+
+PLUGIN_GROUP = "codecarbon.intensity_providers"
+"""Entry point group in which other distributions announce sources by name."""
+
+_BUILT_IN = {
+    "watttime": "codecarbon.intensity.watttime:WattTime",
+    "electricity_maps": "codecarbon.intensity.electricity_maps:ElectricityMaps",
+    "electricity_maps_free": "codecarbon.intensity.electricity_maps_free:ElectricityMapsFree",
+    "uk_carbon_intensity": "codecarbon.intensity.uk:UkCarbonIntensity",
+    "energi_data_service": "codecarbon.intensity.energi_data_service:EnergiDataService",
+    "energy_charts": "codecarbon.intensity.energy_charts:EnergyCharts",
+    "json_file": "codecarbon.intensity.json_file:JsonFile",
+    "constant": "codecarbon.intensity.constant:Constant",
+    "static": "codecarbon.intensity.static:StaticTables",
+    "sample": "codecarbon.intensity.sample:Sample",
+}
+BUILT_IN_PROVIDERS = tuple(_BUILT_IN)
+
+
+def is_provider(name: str) -> bool:
+    """Whether there is a source of this name, built in or of an installed distribution; imports no source."""
+    return name in _BUILT_IN or bool(_plugins(name))
+
+
+def get_provider_class(name: str) -> Callable[..., IntensityProvider]:
+    """Import a source of carbon intensity.
+
+    Args:
+        name: Its name: a built-in one, or one that an installed distribution announces.
+
+    Returns:
+        Its class, or another distribution's function that makes one.
+
+    Raises:
+        ConfigError: There is no source of this name, or the one that was announced cannot be imported.
+    """
+    import importlib
+
+    path = _BUILT_IN.get(name)
+    if path is not None:
+        module, _, attribute = path.partition(":")
+        built_in: Callable[..., IntensityProvider] = getattr(importlib.import_module(module), attribute)
+        return built_in
+    plugins = _plugins(name)
+    if not plugins:
+        expected = "one of " + ", ".join(_BUILT_IN) + f", or a name announced in the entry point group {PLUGIN_GROUP}"
+        raise ConfigError("intensity_providers", name, "the caller", expected)
+    try:
+        loaded: Callable[..., IntensityProvider] = plugins[0].load()
+    except (ImportError, AttributeError) as error:
+        expected = f"a source that can be imported; {plugins[0].value} says: {error}"
+        raise ConfigError("intensity_providers", name, "the caller", expected) from error
+    return loaded
+
+
+def _plugins(name: str) -> tuple[EntryPoint, ...]:
+    from importlib.metadata import entry_points
+
+    return tuple(entry_points(group=PLUGIN_GROUP, name=name))
