@@ -22,7 +22,7 @@
     ├─ WindowInfeasible (ValueError)     no start fits the time that is allowed
     ├─ CarbonAwareError                  a question about carbon intensity cannot be answered
     │  ├─ InvalidParameters (ValueError) problems, one for each field
-    │  ├─ UnknownLocation (LookupError)  location
+    │  ├─ UnknownLocation (LookupError)  location, reason
     │  ├─ NotConfigured                  role
     │  ├─ NotCovered                     the data do not cover the period
     │  └─ DiscontinuousData              the data have a gap or overlap
@@ -224,7 +224,13 @@ class WindowInfeasible(CodeCarbonError, ValueError):
 
 
 class CarbonAwareError(CodeCarbonError):
-    """A question about carbon intensity cannot be answered."""
+    """A question about carbon intensity cannot be answered.
+
+    Attributes:
+        item_index: The item of a batch that it is about, from 0; None outside of batches.
+    """
+
+    item_index: int | None = None
 
 
 class InvalidParameters(CarbonAwareError, ValueError):
@@ -246,14 +252,20 @@ class InvalidParameters(CarbonAwareError, ValueError):
 
 
 class UnknownLocation(CarbonAwareError, LookupError):
-    """A location key is in no location file."""
+    """A place is in no location file, or outside a source's area.
 
-    def __init__(self, location: str) -> None:
+    Args:
+        location: The place as it was asked for.
+        reason: Why it is not known, if that is more than a missing key.
+    """
+
+    def __init__(self, location: str, reason: str = "") -> None:
         self.location = location
-        super().__init__(f"Unknown Location: '{location}' not found")
+        self.reason = reason
+        super().__init__(f"Unknown Location: '{location}' not found" + (f": {reason}" if reason else ""))
 
-    def __reduce__(self) -> tuple[type[UnknownLocation], tuple[str]]:
-        return type(self), (self.location,)
+    def __reduce__(self) -> tuple[type[UnknownLocation], tuple[str, str]]:
+        return type(self), (self.location, self.reason)
 
 
 class NotConfigured(CarbonAwareError):

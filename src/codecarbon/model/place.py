@@ -28,6 +28,7 @@ class Location(FrozenRecord):
         key: The name under which somebody asked for it, as they wrote it; empty otherwise.
         zone: A provider's own zone, when somebody named that, for example ``DK-DK1``; empty otherwise.
         zones: The zone by provider, as pairs of names, for example ``("electricity_maps", "DK-DK1")``.
+        name: What a file of locations calls it besides its key; empty otherwise.
     """
 
     country_iso_code: str | None = None
@@ -43,6 +44,7 @@ class Location(FrozenRecord):
     key: str = ""
     zone: str = ""
     zones: tuple[tuple[str, str], ...] = ()
+    name: str = ""
 
     @property
     def label(self) -> str:

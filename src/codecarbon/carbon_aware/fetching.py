@@ -1,0 +1,207 @@
+"""Questions to the providers: places resolved, several at the same time with a cap, errors in the caller's terms."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+from codecarbon.carbon_aware.results import EmissionsRow, Meta
+from codecarbon.errors import CapabilityError, NoIntensityData, NotConfigured, UnknownLocation
+from codecarbon.model import IntensitySeries, Location, TimeSpan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import ThreadPoolExecutor
+
+    from codecarbon.carbon_aware.context import Context
+    from codecarbon.intensity.provider import Capability, IntensityProvider
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+# Sources that wait for nobody, so that threads would only cost.
+_LOCAL = frozenset({"json_file", "sample", "static", "constant"})
+# Sources whose rows carry the zone instead of the requested key, as their documentation promises.
+_ROWS_BY_ZONE = frozenset({"watttime", "json_file"})
+
+
+class Series(NamedTuple):
+    """What a provider said about a place.
+
+    Attributes:
+        location: The place as it was asked for.
+        series: Its points.
+    """
+
+    location: str
+    series: IntensitySeries
+
+    @property
+    def row_name(self) -> str:
+        """What rows call the place."""
+        return self.series.zone if self.series.source in _ROWS_BY_ZONE else self.location
+
+
+@runtime_checkable
+class _File(Protocol):
+    """A source that only knows the names in a file of the user's."""
+
+    def knows(self, where: Location) -> bool: ...
+
+
+class Fetcher:
+    """Asks the providers of a context.
+
+    Args:
+        context: Its sources, places and settings.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def emissions_source(self) -> IntensityProvider:
+        """Return the source of observed values.
+
+        Raises:
+            NotConfigured: There is none.
+        """
+        if self._context.emissions is None:
+            raise NotConfigured("EmissionsDataSource")
+        return self._context.emissions
+
+    def forecast_source(self, capability: Capability = "forecast") -> IntensityProvider:
+        """Return the source of forecasts.
+
+        Raises:
+            NotConfigured: There is none.
+            CapabilityError: It has none of this kind.
+        """
+        source = self._context.forecast
+        if source is None:
+            raise NotConfigured("ForecastDataSource")
+        if capability not in source.capabilities:
+            raise CapabilityError("The method or operation is not implemented.", source.name, "", capability)
+        return source
+
+    def resolve(self, source: IntensityProvider, text: str) -> Location:
+        """Find the place that somebody means, in the terms of a source.
+
+        Raises:
+            UnknownLocation: Nobody knows it.
+        """
+        if isinstance(source, _File):
+            return self._resolve_in_file(source, text)
+        where = self._context.locations.find(text)
+        if where is None:
+            raise UnknownLocation(text)
+        return where
+
+    def _resolve_in_file(self, source: _File, text: str) -> Location:
+        asked = Location(key=text)
+        if self._context.options.profile == "strict" or source.knows(asked):
+            return asked
+        where = self._context.locations.find(text)
+        if where is None:
+            raise UnknownLocation(text)
+        for name in (where.key, where.name, where.cloud_region):
+            if name and source.knows(Location(key=name)):
+                return Location(key=name)
+        return Location(key=where.key)
+
+    def observed(self, source: IntensityProvider, text: str, span: TimeSpan) -> Series:
+        """Get the observed values of a place.
+
+        Raises:
+            UnknownLocation: Nobody knows it, or it lies outside the source's area.
+        """
+        return self._ask(source, text, lambda where: source.observed(where, span))
+
+    def forecast(self, source: IntensityProvider, text: str) -> Series:
+        """Get the newest forecast of a place.
+
+        Raises:
+            UnknownLocation: Nobody knows it, or the source has nothing for it.
+        """
+        return self._ask(source, text, source.forecast)
+
+    def forecast_at(self, source: IntensityProvider, text: str, requested_us: int, look_back_us: int) -> Series | None:
+        """Get the forecast in force at a moment of the past; None when there was none.
+
+        Raises:
+            UnknownLocation: Nobody knows the place, or it lies outside the source's area.
+        """
+        where = self.resolve(source, text)
+        try:
+            source.zone_of(where)
+        except NoIntensityData as error:
+            raise _outside(error, text) from error
+        try:
+            return Series(text, source.forecast_at(where, requested_us, look_back_us=look_back_us))
+        except NoIntensityData:
+            return None
+
+    def _ask(self, source: IntensityProvider, text: str, question: Callable[[Location], IntensitySeries]) -> Series:
+        where = self.resolve(source, text)
+        try:
+            return Series(text, question(where))
+        except NoIntensityData as error:
+            raise _outside(error, text) from error
+
+    def map(self, source: IntensityProvider, work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+        """Do some work for each item, at the same time where the source waits for a network; results keep the order.
+
+        The first item's error is raised, in the order of the items.
+        """
+        if len(items) < 2 or source.name in _LOCAL:  # noqa: PLR2004 (one item needs no company)
+            return [work(item) for item in items]
+        futures = [self._get_pool().submit(work, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _get_pool(self) -> ThreadPoolExecutor:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with self._lock:
+            if self._pool is None:
+                workers = self._context.options.limits.max_concurrent_fetches
+                self._pool = ThreadPoolExecutor(workers, thread_name_prefix="carbon-aware")
+            return self._pool
+
+    def close(self) -> None:
+        """End the threads; a later question starts new ones."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _outside(error: NoIntensityData, text: str) -> UnknownLocation:
+    return UnknownLocation(text, str(error))
+
+
+def make_meta(rows: Iterable[EmissionsRow], series: Sequence[IntensitySeries], valid_until_us: int | None) -> Meta:
+    """Describe what lies behind some rows.
+
+    Args:
+        rows: What is answered.
+        series: What it comes from.
+        valid_until_us: An end of validity besides those of the series, or None.
+    """
+    ends = [one.valid_until_us for one in series if one.valid_until_us is not None]
+    ends += [] if valid_until_us is None else [valid_until_us]
+    facts = [(one.source, one.zone, one.generated_us, one.is_stale, one.is_synthetic) for one in series]
+    text = repr((tuple(rows), facts))
+    return Meta(
+        version=hashlib.blake2b(text.encode(), digest_size=8).hexdigest(),
+        valid_until_us=min(ends) if ends else None,
+        sources=tuple(dict.fromkeys(one.source for one in series)),
+        signal=series[0].signal if series else "",
+        is_synthetic=any(one.is_synthetic for one in series),
+        is_stale=any(one.is_stale for one in series),
+        notices=tuple(dict.fromkeys(one.note for one in series if one.note)),
+    )
