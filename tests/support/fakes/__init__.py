@@ -1,0 +1,18 @@
+"""Services of other people, played on this machine; ``python -m tests.support.fakes`` runs one by hand."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from tests.support.fakes.base import FakeServer
+
+# Name by which a fake is started by hand: "module:class".
+FAKES = {
+    "echo": "tests.support.fakes.base:EchoServer",
+}
+
+
+def get_fake(name: str) -> type[FakeServer]:
+    """Find a fake's class by its name."""
+    module, _, attribute = FAKES[name].partition(":")
+    return getattr(import_module(module), attribute)
