@@ -11,6 +11,7 @@ from codecarbon._sensors.sampler import FLAGS, ChannelState, Reading, Sampler, f
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codecarbon._sensors._testing import Fault, ScriptedOps, SimChannel, SimSource, VirtualOps, stress_ring
+    from codecarbon._sensors.windows import Steps
 
 __all__ = [
     "FLAGS",
@@ -31,6 +32,7 @@ __all__ = [
     "SimChannel",
     "SimSource",
     "Source",
+    "Steps",
     "VirtualOps",
     "flag_names",
     "probe_event",
@@ -43,9 +45,13 @@ _TESTING = frozenset({"Fault", "ScriptedOps", "SimChannel", "SimSource", "Virtua
 
 
 def __getattr__(name: str) -> object:
-    """Load what only tests need when it is first asked for."""
+    """Load what only tests and forecasts need when it is first asked for."""
     if name in _TESTING:
         from codecarbon._sensors import _testing
 
         return getattr(_testing, name)
+    if name == "Steps":
+        from codecarbon._sensors import windows
+
+        return windows.Steps
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
