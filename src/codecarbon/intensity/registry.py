@@ -19,7 +19,7 @@ _BUILT_IN = {
     "watttime": "codecarbon.intensity.watttime:WattTime",
     "electricity_maps": "codecarbon.intensity.electricity_maps:ElectricityMaps",
     "electricity_maps_free": "codecarbon.intensity.electricity_maps_free:ElectricityMapsFree",
-    "uk_carbon_intensity": "codecarbon.intensity.uk:UkCarbonIntensity",
+    "uk_carbon_intensity": "codecarbon.intensity.uk_carbon_intensity:UkCarbonIntensity",
     "energi_data_service": "codecarbon.intensity.energi_data_service:EnergiDataService",
     "energy_charts": "codecarbon.intensity.energy_charts:EnergyCharts",
     "json_file": "codecarbon.intensity.json_file:JsonFile",
