@@ -9,6 +9,8 @@ from codecarbon.intensity.static import check_country, get_intensity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from codecarbon.intensity.cached import Cached
+    from codecarbon.intensity.chain import Chain
     from codecarbon.intensity.cloud_hints import CloudHint, find_cloud_hint
     from codecarbon.intensity.provider import Capability, IntensityProvider
     from codecarbon.intensity.registry import BUILT_IN_PROVIDERS, get_provider_class, is_provider
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUILT_IN_PROVIDERS",
+    "Cached",
     "Capability",
+    "Chain",
     "CloudHint",
     "GivenPlace",
     "IntensityProvider",
@@ -32,6 +36,8 @@ __all__ = [
 
 
 _LATE = {
+    "Cached": "cached",
+    "Chain": "chain",
     "BUILT_IN_PROVIDERS": "registry",
     "Capability": "provider",
     "IntensityProvider": "provider",
