@@ -15,7 +15,7 @@ from codecarbon.intensity.electricity_maps_place import BASE_URL, TOKEN_HEADER, 
 from codecarbon.intensity.electricity_maps_wire import CALLS, CALLS_WINDOW_S, Wire
 from codecarbon.intensity.feed import earliest_us
 from codecarbon.model import IntensitySeries, TimeSpan
-from codecarbon.units import US_PER_DAY, US_PER_HOUR, iso_from_us, us_from_s
+from codecarbon.units import US_PER_DAY, US_PER_HOUR, US_PER_MIN, iso_from_us, us_from_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from codecarbon.transport import DiskCache
 
 RECENT_US = US_PER_DAY  # what `history` holds
+# Callers who keep answers by slots ask for the whole of the present one.
+SLOT_US = 5 * US_PER_MIN
 LONGEST_US = 10 * US_PER_DAY  # what `past-range` answers at once
 HORIZONS_H = (6, 24, 48, 72)
 _SETTLED_US = 7 * US_PER_DAY
@@ -80,15 +82,14 @@ class ElectricityMaps:
             raise ConfigError("EmissionFactorType", emission_factor_type, "constructor", "lifecycle or direct")
         if horizon_h is not None and horizon_h not in HORIZONS_H:
             raise ConfigError("horizon_h", horizon_h, "constructor", "6, 24, 48 or 72")
-        if "rate" not in options:
-            bucket_clock = options.get("monotonic", time.monotonic)
-            options["rate"] = TokenBucket(CALLS, CALLS_WINDOW_S, monotonic=bucket_clock)
+        bucket = TokenBucket(CALLS, CALLS_WINDOW_S, monotonic=options.get("monotonic", time.monotonic))
+        own: TransportOptions = {"rate": bucket, **options}
         self._clock = clock
         self._basis = emission_factor_type or "lifecycle"
         self._is_measured_only = bool(disable_estimations)
         self._past_params = _past_params(emission_factor_type, disable_estimations=disable_estimations)
         self._forecast_params = [("horizonHours", str(horizon_h))] if horizon_h else []
-        transport = Transport(self.name, base_url, credential=True, clock=clock, **options)
+        transport = Transport(self.name, base_url, credential=True, clock=clock, **own)
         owner = fingerprint(base_url, header.lower(), token)
         self._wire = Wire(self.name, transport, (header.strip(), token.strip()), owner=owner, cache=cache, clock=clock)
         # Places whose longer past is not in the plan of the key, and until when that is believed.
@@ -115,7 +116,7 @@ class ElectricityMaps:
         wanted = TimeSpan(floor_us(span.start_us, US_PER_HOUR), ceil_us(end_us, US_PER_HOUR))
         if span.start_us > now_us:
             return IntensitySeries((), self._wire.zone_of(place), self.name, basis=self._basis)
-        if wanted.start_us > now_us - RECENT_US and span.end_us <= now_us:
+        if wanted.start_us > now_us - RECENT_US and span.end_us <= now_us + SLOT_US:
             return self._observed(self._recent(place), span, now_us)
         if self._recent_only.get(place, 0.0) > self._clock() and span.end_us > now_us - RECENT_US:
             return self._observed(self._recent(place), span, now_us, note=_RECENT_NOTE)

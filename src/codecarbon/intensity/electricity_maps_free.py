@@ -65,11 +65,10 @@ class ElectricityMapsFree:
             logger.warning("%s: CO2 Signal is out of service, %s is asked in its place", self.name, BASE_URL)
             base_url = BASE_URL
         check_auth(base_url, TOKEN_HEADER, token)
-        if "rate" not in options:
-            bucket_clock = options.get("monotonic", time.monotonic)
-            options["rate"] = TokenBucket(CALLS, CALLS_WINDOW_S, monotonic=bucket_clock)
+        bucket = TokenBucket(CALLS, CALLS_WINDOW_S, monotonic=options.get("monotonic", time.monotonic))
+        own: TransportOptions = {"rate": bucket, **options}
         self._clock = clock
-        transport = Transport(self.name, base_url, credential=True, clock=clock, **options)
+        transport = Transport(self.name, base_url, credential=True, clock=clock, **own)
         owner = fingerprint(base_url, TOKEN_HEADER, token)
         self._wire = Wire(self.name, transport, (TOKEN_HEADER, token.strip()), owner=owner, cache=cache, clock=clock)
 

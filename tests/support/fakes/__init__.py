@@ -8,6 +8,10 @@ from tests.support.fakes.base import FakeServer
 
 # Name by which a fake is started by hand: "module:class".
 FAKES = {
+    "electricity_maps": "tests.support.fakes.electricity_maps:FakeElectricityMaps",
+    "energi_data_service": "tests.support.fakes.energi_data_service:FakeEnergiDataService",
+    "energy_charts": "tests.support.fakes.energy_charts:FakeEnergyCharts",
+    "uk_carbon_intensity": "tests.support.fakes.uk_carbon_intensity:FakeUkCarbonIntensity",
     "echo": "tests.support.fakes.base:EchoServer",
 }
 
