@@ -8,6 +8,7 @@ from codecarbon._version import __version__
 # Spelled out instead of imported: `typing` alone would take longer than everything else here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from codecarbon.carbon_aware import CarbonAware
     from codecarbon.config import OutputMethod
     from codecarbon.measure import EnergyMeter
     from codecarbon.model import EmissionsData, EmissionsRecord
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __app_name__ = "codecarbon"
 
 __all__ = [
+    "CarbonAware",
     "EmissionsData",
     "EmissionsRecord",
     "EmissionsTracker",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CarbonAware": "codecarbon.carbon_aware",
     "EmissionsData": "codecarbon.model",
     "EmissionsRecord": "codecarbon.model",
     "EmissionsTracker": "codecarbon.tracker",
@@ -47,7 +50,17 @@ _HOMES = {
     "track_task_emissions": "codecarbon.tracker",
 }
 # codecarbon 3 had these loaded as a side effect, so `codecarbon.output.EmissionsData` worked after a bare import.
-_MODULES = ("core", "emissions_tracker", "errors", "external", "input", "lock", "output", "output_methods")
+_MODULES = (
+    "carbon_aware",
+    "core",
+    "emissions_tracker",
+    "errors",
+    "external",
+    "input",
+    "lock",
+    "output",
+    "output_methods",
+)
 
 
 def __getattr__(name: str) -> object:

@@ -11,6 +11,7 @@ import pytest
 import codecarbon
 
 PUBLIC = {
+    "CarbonAware",
     "EmissionsData",
     "EmissionsRecord",
     "EmissionsTracker",

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from codecarbon.carbon_aware.locations import LocationTable
 from codecarbon.carbon_aware.options import ConfigProblem, Options
 from codecarbon.intensity.provider import IntensityProvider
 from codecarbon.record import FrozenRecord
+
+if TYPE_CHECKING:
+    import requests
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -31,3 +35,27 @@ class Context(FrozenRecord):
     forecast: IntensityProvider | None
     clock: Callable[[], float] = time.time
     problems: tuple[ConfigProblem, ...] = ()
+
+
+def build_context(
+    options: Options,
+    *,
+    clock: Callable[[], float] = time.time,
+    adapter: requests.adapters.BaseAdapter | None = None,
+) -> Context:
+    """Read the location files and make the sources that the settings name.
+
+    Nothing is asked of a network. Whatever cannot be used is left out and named in ``problems``.
+
+    Args:
+        options: The settings.
+        clock: Seconds since 1970.
+        adapter: Stands in for the network, in tests.
+    """
+    from codecarbon.carbon_aware.locations import load_locations
+    from codecarbon.carbon_aware.sources import make_sources
+
+    table, location_problems = load_locations(options)
+    sources = make_sources(options, clock=clock, adapter=adapter)
+    problems = (*options.problems, *location_problems, *sources.problems)
+    return Context(options, table, sources.emissions, sources.forecast, clock, problems)

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from codecarbon.carbon_aware.results import EmissionsRow, Meta
+from codecarbon.carbon_aware.sources import LOCAL
 from codecarbon.errors import CapabilityError, NoIntensityData, NotConfigured, UnknownLocation
 from codecarbon.model import IntensitySeries, Location, TimeSpan
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-# Sources that wait for nobody, so that threads would only cost.
-_LOCAL = frozenset({"json_file", "sample", "static", "constant"})
 # Sources whose rows carry the zone instead of the requested key, as their documentation promises.
 _ROWS_BY_ZONE = frozenset({"watttime", "json_file"})
 
@@ -154,7 +153,7 @@ class Fetcher:
 
         The first item's error is raised, in the order of the items.
         """
-        if len(items) < 2 or source.name in _LOCAL:  # noqa: PLR2004 (one item needs no company)
+        if len(items) < 2 or source.name in LOCAL:  # noqa: PLR2004 (one item needs no company)
             return [work(item) for item in items]
         futures = [self._get_pool().submit(work, item) for item in items]
         try:

@@ -234,7 +234,7 @@ def builtin_regions() -> Mapping[str, Location]:
 def _builtin_location(row: dict[str, str]) -> Location:
     cloud, _, region = row["region"].partition("/")
     country = data.find_country(row["iso3"])
-    providers = ("electricity_maps", "energy_charts", "energi_data_service", "uk_carbon_intensity")
+    providers = ("electricity_maps", "uk_carbon_intensity")
     return Location(
         country_iso_code=row["iso3"],
         country_name=country.name if country else None,

@@ -29,6 +29,7 @@ _COMMON = {
     "earliest": "earliest",
     "deadline": "deadline",
     "alternatives": "alternatives",
+    "count": "alternatives",
     "pieces": "pieces",
     "resume_cost": "resumeCost",
     "power": "power",

@@ -20,6 +20,8 @@ from codecarbon.carbon_aware.results import (
     ForecastAnswer,
     ForecastRequest,
     Moment,
+    ScheduleAnswer,
+    ScheduleRequest,
 )
 from codecarbon.carbon_aware.scoping import make_forecast_answer
 from codecarbon.errors import CarbonAwareError, InvalidParameters, NotCovered
@@ -238,6 +240,22 @@ class Operations:
             text = "No forecast was generated at the requested time {requested_at}."
             raise InvalidParameters((("requested_at", text),), "No forecast was generated at the requested time")
         return make_forecast_answer(found, request, self._options)
+
+    # --- schedules ---------------------------------------------------------------------------------------------------
+
+    def schedule(self, request: ScheduleRequest) -> ScheduleAnswer:
+        """Find when and where a job is best run.
+
+        Raises:
+            InvalidParameters: Something is missing or contradicts itself.
+            UnknownLocation: A place is unknown, or outside the source's area.
+            NotConfigured: There is no source of forecasts.
+            CapabilityError: The source has none.
+            IntensityError: The source has no usable answer.
+        """
+        from codecarbon.carbon_aware.scheduling import find_schedule
+
+        return find_schedule(self._fetcher, request, self._options, us_from_s(self.context.clock()))
 
 
 class _ItemOf:

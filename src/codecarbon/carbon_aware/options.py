@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from codecarbon.record import FrozenRecord
@@ -38,13 +37,13 @@ class SourceOptions(FrozenRecord):
     Attributes:
         name: Its name there.
         type: Its ``Type``, as it was written.
-        values: Its other keys in lower case, levels joined by ``:``, for example ``proxy:url``.
+        values: Its other keys in lower case, levels joined by ``:``, for example ``proxy:url``, each with its value.
         fallbacks: The entries that are asked, in order, when this one has no answer.
     """
 
     name: str
     type: str
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: tuple[tuple[str, str], ...] = ()
     fallbacks: tuple[SourceOptions, ...] = ()
 
     def __repr__(self) -> str:

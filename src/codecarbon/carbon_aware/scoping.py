@@ -11,6 +11,7 @@ from codecarbon.carbon_aware.moments import datetime_of
 from codecarbon.carbon_aware.names import FORECAST_DETAIL
 from codecarbon.carbon_aware.results import EmissionsRow, ForecastAnswer, ForecastRequest, Moment
 from codecarbon.errors import InvalidParameters, ProviderDataError
+from codecarbon.forecast import optima, rolling
 from codecarbon.units import US_PER_MIN, us_from_min
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ def make_forecast_answer(found: Series, request: ForecastRequest, options: Optio
         InvalidParameters: The forecast has no points, or the bounds lie outside of it.
         ProviderDataError: The provider did not say when it was made.
     """
-    import importlib
-
-    forecast = importlib.import_module("codecarbon.forecast")
     is_strict = options.profile == "strict"
     points = sorted(found.series.points)
     if not points:
@@ -44,14 +42,14 @@ def make_forecast_answer(found: Series, request: ForecastRequest, options: Optio
     kept = [point for point in points if is_covering(point, start_us, end_us)]
     window_us = us_from_min(request.window_min or 0)
     if window_us:
-        windows = forecast.rolling(kept, window_us, start_us, end_us, may_overrun_first=is_strict)
+        windows = rolling(kept, window_us, start_us, end_us, may_overrun_first=is_strict)
         rows = tuple(EmissionsRow(found.row_name, one.start_us, one.intensity_g_per_kwh, window_us) for one in windows)
     else:
         rows = tuple(
             EmissionsRow(found.row_name, one.start_us, one.intensity_g_per_kwh, one.duration_us) for one in kept
         )
     tolerance = 0.0 if is_strict else TIE_TOLERANCE
-    lowest = forecast.optima([row.rating_g_per_kwh for row in rows], relative_tolerance=tolerance) if rows else ()
+    lowest = optima([row.rating_g_per_kwh for row in rows], relative_tolerance=tolerance) if rows else ()
     if found.series.generated_us is None:
         raise ProviderDataError("the forecast does not say when it was made", found.series.source, found.location)
     first, last = (rows[0], rows[-1]) if rows else (None, None)

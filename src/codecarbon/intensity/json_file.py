@@ -113,6 +113,15 @@ class JsonFile:
         names = self._names(where, self._read())
         return min(names) if names else self._wanted(where)
 
+    def knows(self, where: Location) -> bool:
+        """Whether the file has a place, under the name that it goes by.
+
+        Raises:
+            ProviderUnavailable: The file cannot be read.
+            ProviderDataError: Its content cannot be used.
+        """
+        return bool(self._names(where, self._read()))
+
     def observed(self, where: Location, span: TimeSpan) -> IntensitySeries:
         """Get every point that overlaps a span, in the order of the file."""
         points = tuple(entry.point for entry in self.observed_in_file_order([where], span))
