@@ -13,6 +13,7 @@ FAKES = {
     "energy_charts": "tests.support.fakes.energy_charts:FakeEnergyCharts",
     "uk_carbon_intensity": "tests.support.fakes.uk_carbon_intensity:FakeUkCarbonIntensity",
     "echo": "tests.support.fakes.base:EchoServer",
+    "watttime": "tests.support.fakes.watttime:FakeWattTime",
 }
 
 
