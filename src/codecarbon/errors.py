@@ -26,6 +26,10 @@
     │  ├─ NotConfigured                  role
     │  ├─ NotCovered                     the data do not cover the period
     │  └─ DiscontinuousData              the data have a gap or overlap
+    ├─ RequestError                      a server does not serve a request
+    │  ├─ RequestRejected                it is not what the route takes: errors, status, title
+    │  ├─ RequestTooLarge                its body is too long
+    │  └─ ServerBusy                     too many are being served already
     └─ HandlerError                      handler, retryable
 """
 
@@ -285,6 +289,42 @@ class NotCovered(CarbonAwareError):
 
 class DiscontinuousData(CarbonAwareError):
     """The data have a gap, an overlap or no order where an average needs neighbours that touch."""
+
+
+class RequestError(CodeCarbonError):
+    """A server of this package does not serve a request."""
+
+
+class RequestRejected(RequestError):
+    """A query or a body is not what the route takes.
+
+    Args:
+        errors: Pairs of a wire name, or of a path in the body, and what is wrong.
+        status: The HTTP status.
+        title: The kind of failure.
+    """
+
+    def __init__(
+        self,
+        errors: tuple[tuple[str, str], ...],
+        status: int = 400,
+        title: str = "One or more validation errors occurred.",
+    ) -> None:
+        self.errors = errors
+        self.status = status
+        self.title = title
+        super().__init__(title)
+
+    def __reduce__(self) -> tuple[type[RequestRejected], tuple[object, ...]]:
+        return type(self), (self.errors, self.status, self.title)
+
+
+class RequestTooLarge(RequestError):
+    """The body of a request is longer than it may be."""
+
+
+class ServerBusy(RequestError):
+    """As many requests as may be are being served already; a later one may succeed."""
 
 
 class HandlerError(CodeCarbonError):
