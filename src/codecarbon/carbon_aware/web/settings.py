@@ -1,0 +1,36 @@
+"""What the server itself may spend; what it says is set in ``codecarbon.carbon_aware.options``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codecarbon.record import FrozenRecord
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class WebSettings(FrozenRecord):
+    """Bounds of the server.
+
+    Attributes:
+        threads: Questions that are worked on at once; each may wait for a provider.
+        max_waiting: Distinct questions that may wait for a thread before the server answers 503.
+        store_bytes: How much memory the answers used last may take.
+        max_body_bytes: How long the body of a request may be.
+        max_event_clients: How many clients may listen to events at a time.
+        heartbeat_s: How often a silent event stream says that it lives, seconds.
+        event_period_s: How often the events of a place are looked for at least, seconds.
+        exporter_locations: The places of the exporter; empty for all.
+        exporter_period_s: How often the values of the exporter are renewed, seconds.
+        shutdown_s: How long a stopping server lets requests finish, seconds.
+    """
+
+    threads: int = 16
+    max_waiting: int = 1024
+    store_bytes: int = 64 * 1024 * 1024
+    max_body_bytes: int = 1024 * 1024
+    max_event_clients: int = 100
+    heartbeat_s: float = 15.0
+    event_period_s: float = 60.0
+    exporter_locations: tuple[str, ...] = ()
+    exporter_period_s: float = 300.0
+    shutdown_s: float = 10.0
