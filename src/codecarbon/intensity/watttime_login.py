@@ -44,7 +44,7 @@ class Login:
     def __init__(self, transport: Transport, username: str, password: str, monotonic: Callable[[], float]) -> None:
         self._transport = transport
         self._username = username
-        self._password = password
+        self.password = password
         self._monotonic = monotonic
         self._token = ""
         self._until_s = 0.0
@@ -91,7 +91,7 @@ class Login:
     def _log_in(self) -> str:
         """Log in. The service answers a wrong password with 403 and a page for people."""
         answer = self._transport.get(
-            "login", auth=(self._username, self._password), accept_status={UNAUTHORIZED, FORBIDDEN}
+            "login", auth=(self._username, self.password), accept_status={UNAUTHORIZED, FORBIDDEN}
         )
         if answer.status in {UNAUTHORIZED, FORBIDDEN}:
             detail = f"Login failed for user: '{self._username}'"
@@ -109,6 +109,7 @@ class TokenTransport(Transport):
     def __init__(self, base_url: str, login: Login, **options: object) -> None:
         super().__init__(NAME, base_url, credential=True, **options)  # type: ignore[arg-type]  # as given to WattTime
         self._login = login
+        self._secrets = (*self._secrets, login.password)  # should the service repeat it
 
     def get(
         self,
