@@ -51,8 +51,9 @@ class LocationTable(FrozenRecord):
         """Find the place that somebody means.
 
         Args:
-            text: A key in either case; ``latitude,longitude``; ``zone:DE`` for a provider's own zone; or
-                ``aws:us-east-1``, ``gcp:…``, ``azure:…`` for a cloud region, whatever the location files say.
+            text: A key in either case; ``latitude,longitude``; ``zone:DE`` for a provider's own zone;
+                ``aws:us-east-1``, ``gcp:…``, ``azure:…`` for a cloud region, whatever the location files say; or a
+                country by its ISO 3166-1 code, ``DE`` or ``DEU``, with a state or province as in ``USA/california``.
         """
         key = self.folded.get(text.casefold())
         if key is not None:
@@ -65,7 +66,7 @@ class LocationTable(FrozenRecord):
             return Location(key=text, zone=rest.strip(), origin="request")
         if kind.casefold() in CLOUDS:
             return builtin_regions().get(f"{kind}/{rest}".casefold())
-        return None
+        return _in_country(text)
 
     def nearest(self, latitude_deg: float, longitude_deg: float) -> Nearest | None:
         """Find the place nearest to a point on the globe; None when no place has coordinates."""
@@ -269,6 +270,21 @@ def _at_coordinates(text: str, latitude_deg: float, longitude_deg: float) -> Loc
     if abs(latitude_deg) > 90.0 or abs(longitude_deg) > 180.0:  # noqa: PLR2004 (the globe)
         return None
     return Location(latitude_deg=latitude_deg, longitude_deg=longitude_deg, origin="request", key=text)
+
+
+def _in_country(text: str) -> Location | None:
+    code, _, region = text.strip().partition("/")
+    country = data.find_country(code)
+    if country is None or (region and data.find_region(country.iso3, region) is None):
+        return None
+    return Location(
+        country_iso_code=country.iso3,
+        country_name=country.name,
+        country_2letter_iso_code=country.iso2,
+        region=region.casefold() or None,
+        origin="request",
+        key=text,
+    )
 
 
 def _distance_km(latitude_deg: float, longitude_deg: float, other_lat: float, other_lon: float) -> float:
