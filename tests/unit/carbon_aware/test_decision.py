@@ -1,0 +1,244 @@
+"""When to start, and the reason in one line, from answers made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from codecarbon.carbon_aware.decision import SLACK_RATIO, Planner, Wish, latest_end_us
+from codecarbon.carbon_aware.results import (
+    EmissionsRow,
+    ForecastAnswer,
+    LocationSchedule,
+    Meta,
+    Moment,
+    ScheduleAnswer,
+    ScheduleOption,
+)
+from codecarbon.errors import ConfigError, InvalidParameters, NotConfigured, ProviderUnavailable
+from codecarbon.model import TimeSpan
+from codecarbon.units import US_PER_HOUR, us_from_iso, us_from_s
+
+NOW_US = us_from_iso("2030-05-17T22:00Z")
+HOURS_G = (400.0, 390.0, 100.0, 100.0, 100.0, 300.0)
+
+
+def option(start_h: int, value: float, *, location: str = "here", saving_ratio: float | None = 0.75) -> ScheduleOption:
+    span = TimeSpan(NOW_US + start_h * US_PER_HOUR, NOW_US + (start_h + 1) * US_PER_HOUR)
+    now = None if saving_ratio is None else 400.0
+    return ScheduleOption(location, (span,), value, now, saving_ratio)
+
+
+class FakeOperations:
+    """Answers as it was told, and keeps what it was asked."""
+
+    def __init__(self, *options: ScheduleOption, reason: str = "", error: Exception | None = None, **meta: object):
+        self.options = options
+        self.reason = reason
+        self.error = error
+        self.meta = Meta(**{"sources": ("watttime",), "signal": "marginal", **meta})
+        self.requests = []
+
+    def schedule(self, request):
+        self.requests.append(request)
+        if self.error is not None:
+            raise self.error
+        schedule = LocationSchedule("here", NOW_US, self.options, self.reason)
+        return ScheduleAnswer(self.options[0] if self.options else None, (schedule,), self.meta)
+
+    def forecasts(self, locations, start, end, window_min):
+        assert (locations, start, end, window_min) == (("here",), None, None, None)
+        points = tuple(
+            EmissionsRow("here", NOW_US + hour * US_PER_HOUR, value, US_PER_HOUR) for hour, value in enumerate(HOURS_G)
+        )
+        bounds = Moment(NOW_US), Moment(NOW_US + len(HOURS_G) * US_PER_HOUR)
+        return (ForecastAnswer(NOW_US, None, "here", *bounds, 60, (), points, self.meta),)
+
+
+def decide(operations: FakeOperations, **wish: object):
+    planner = Planner(lambda: operations, clock=lambda: NOW_US / 1e6)
+    facts = {"duration_s": 3600.0, "latest_end_us": NOW_US + 6 * US_PER_HOUR, "locations": ("here",), **wish}
+    return planner.decide(Wish(**facts))
+
+
+def test_the_best_start_is_taken_and_explained_in_one_line():
+    decision = decide(FakeOperations(option(2, 100.0), option(3, 100.0)), alternatives=2)
+    assert (decision.start_us, decision.is_now) == (NOW_US + 2 * US_PER_HOUR, False)
+    assert decision.because == ("the marginal intensity is 100 g/kWh then and 400 now, 75 % less (here, watttime)")
+    assert [way.spans[0].start_us for way in decision.alternatives] == [
+        NOW_US + 2 * US_PER_HOUR,
+        NOW_US + 3 * US_PER_HOUR,
+    ]
+    assert len(decision.points) == len(HOURS_G)
+    assert decision.generated_us == NOW_US
+
+
+def test_the_request_has_now_and_the_deadline_in_it():
+    operations = FakeOperations(option(2, 100.0))
+    decide(operations, power_w=300.0, pieces=2, resume_cost_s=60.0, alternatives=4, locations=("here", "there"))
+    (request,) = operations.requests
+    assert (request.earliest, request.deadline) == (Moment(NOW_US), Moment(NOW_US + 6 * US_PER_HOUR))
+    assert request.locations == ("here", "there")
+    assert request.home == "here"
+    assert (request.power_w, request.pieces, request.resume_cost_s, request.alternatives) == (300.0, 2, 60.0, 4)
+
+
+def test_a_start_that_is_best_now_is_not_put_off():
+    decision = decide(FakeOperations(option(0, 400.0, saving_ratio=0.0)))
+    assert decision.is_now
+    assert decision.because == (
+        "the marginal intensity is 400 g/kWh now and not lower before the deadline (here, watttime)"
+    )
+
+
+def test_what_is_not_known_of_now_is_said():
+    decision = decide(FakeOperations(option(2, 100.0, saving_ratio=None)))
+    assert "what it is now is not known" in decision.because
+
+
+def test_another_place_is_compared_with_now_at_home():
+    class Two(FakeOperations):
+        def schedule(self, request):
+            home = LocationSchedule("home", NOW_US, (option(1, 390.0, location="home"),))
+            there = LocationSchedule("here", NOW_US, (option(2, 100.0, saving_ratio=0.1),))
+            return ScheduleAnswer(there.options[0], (home, there), self.meta)
+
+    decision = decide(Two(), locations=("home", "here"), alternatives=2)
+    assert decision.because == (
+        "the marginal intensity is 100 g/kWh then and 400 now in home, 75 % less (here, watttime)"
+    )
+    assert [(way.location, way.saving_ratio) for way in decision.alternatives] == [
+        ("here", pytest.approx(0.75)),
+        ("home", pytest.approx(0.025)),
+    ]
+
+
+def test_a_wish_that_no_schedule_takes_is_told_in_words():
+    error = InvalidParameters((("pieces", "{pieces} must be from 1 to 100"),))
+    assert decide(FakeOperations(error=error)).because == "pieces must be from 1 to 100"
+
+
+def test_stale_data_are_called_stale():
+    assert "(here, watttime, stale)" in decide(FakeOperations(option(2, 100.0), is_stale=True)).because
+
+
+def test_made_up_data_put_nothing_off_unless_asked_for():
+    operations = FakeOperations(option(2, 100.0), is_synthetic=True, sources=("sample",), signal="average")
+    decision = decide(operations)
+    assert decision.is_now
+    assert "made-up" in decision.because
+    asked = decide(operations, allows_synthetic=True)
+    assert (asked.is_now, asked.is_synthetic) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("operations", "words"),
+    [
+        (FakeOperations(error=NotConfigured("ForecastDataSource")), "ForecastDataSource is not configured"),
+        (FakeOperations(error=ProviderUnavailable("no answer\n within 15 s", "watttime")), "no answer within 15 s"),
+        (FakeOperations(error=PermissionError(13, "not yours")), "not yours"),
+        (FakeOperations(reason="the run takes longer than the data last"), "longer than the data last"),
+        (FakeOperations(), "no window"),
+    ],
+)
+def test_missing_data_mean_run_now_and_say_why(operations, words):
+    decision = decide(operations)
+    assert (decision.start_us, decision.is_now, decision.option) == (NOW_US, True, None)
+    assert words in decision.because
+    assert "\n" not in decision.because
+
+
+def test_operations_that_cannot_be_made_mean_run_now():
+    def make():
+        raise NotConfigured("ForecastDataSource")
+
+    planner = Planner(make, clock=lambda: NOW_US / 1e6)
+    assert planner.decide(Wish(3600.0, NOW_US + 6 * US_PER_HOUR, ("here",))).is_now
+
+
+def test_a_defect_is_not_taken_for_missing_data():
+    with pytest.raises(ZeroDivisionError):
+        decide(FakeOperations(error=ZeroDivisionError()))
+
+
+def test_a_deadline_without_slack_asks_nobody():
+    operations = FakeOperations(option(2, 100.0))
+    decision = decide(operations, latest_end_us=NOW_US + US_PER_HOUR)
+    assert decision.is_now
+    assert decision.because == "the deadline leaves no time to wait"
+    assert not operations.requests
+
+
+def test_an_unknown_place_asks_nobody():
+    operations = FakeOperations(option(2, 100.0))
+    decision = decide(operations, locations=())
+    assert decision.is_now
+    assert "name a location" in decision.because
+    assert not operations.requests
+
+
+def test_this_machines_place_stands_in_for_a_location():
+    operations = FakeOperations(option(2, 100.0))
+    planner = Planner(lambda: operations, clock=lambda: NOW_US / 1e6, home=lambda: "FRA")
+    assert not planner.decide(Wish(3600.0, NOW_US + 6 * US_PER_HOUR)).is_now
+    assert operations.requests[0].locations == ("FRA",)
+
+
+def test_a_bad_setting_of_the_place_means_run_now():
+    def find_home():
+        raise ConfigError("pue", "x", "environment", "a number")
+
+    planner = Planner(FakeOperations, clock=lambda: NOW_US / 1e6, home=find_home)
+    decision = planner.decide(Wish(3600.0, NOW_US + 6 * US_PER_HOUR))
+    assert decision.is_now
+    assert "pue='x'" in decision.because
+
+
+def test_starts_are_spread_where_that_costs_next_to_nothing():
+    # Cheap from hour 2 to hour 5; the run takes one of them.
+    starts = {decide(FakeOperations(option(2, 100.0)), seed=str(seed)).start_us for seed in range(40)}
+    assert len(starts) > 30
+    slack_us = US_PER_HOUR * SLACK_RATIO
+    assert min(starts) >= NOW_US + 2 * US_PER_HOUR - slack_us
+    assert max(starts) <= NOW_US + 4 * US_PER_HOUR + slack_us
+    assert max(starts) - min(starts) > US_PER_HOUR
+
+
+def test_a_spread_start_is_told_with_its_own_mean():
+    # The half hour before the cheap hours and the one after are too dear; between them the mean is that of the hours.
+    for seed in range(20):
+        decision = decide(FakeOperations(option(2, 100.0)), seed=str(seed))
+        (span,) = decision.option.spans
+        assert decision.start_us == span.start_us
+        assert span.end_us - span.start_us == US_PER_HOUR
+        early_us = max(0, NOW_US + 2 * US_PER_HOUR - span.start_us)
+        late_us = max(0, span.end_us - (NOW_US + 5 * US_PER_HOUR))
+        mean = 100.0 + (290.0 * early_us + 200.0 * late_us) / US_PER_HOUR
+        assert decision.option.intensity_g_per_kwh == pytest.approx(mean)
+        assert decision.option.saving_ratio == pytest.approx(1 - mean / 400.0)
+
+
+def test_a_seed_always_gives_the_same_start():
+    first, second = (decide(FakeOperations(option(2, 100.0)), seed="job 7").start_us for _ in range(2))
+    assert first == second
+
+
+def test_a_spread_start_still_meets_the_deadline():
+    end_us = NOW_US + 3 * US_PER_HOUR + 1
+    starts = {
+        decide(FakeOperations(option(2, 100.0)), seed=str(seed), latest_end_us=end_us).start_us for seed in range(40)
+    }
+    assert max(starts) <= end_us - US_PER_HOUR
+
+
+@pytest.mark.parametrize(
+    ("deadline_h", "within_h", "end_h"),
+    [(None, None, 27), (8, None, 8), (72, None, 72), (None, 5, 8), (6, 5, 6), (72, 5, 8)],
+)
+def test_the_latest_end_keeps_both_promises(deadline_h, within_h, end_h):
+    end_us = latest_end_us(
+        NOW_US,
+        3 * 3600.0,
+        deadline_us=None if deadline_h is None else NOW_US + deadline_h * US_PER_HOUR,
+        within_s=None if within_h is None else within_h * 3600.0,
+    )
+    assert end_us == NOW_US + us_from_s(end_h * 3600.0)

@@ -1,0 +1,127 @@
+"""Waiting for a planned start, with a clock that only the test moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from codecarbon.carbon_aware.decision import Decision
+from codecarbon.carbon_aware.results import ScheduleOption
+from codecarbon.carbon_aware.waiting import REPLAN_S, SLICE_S, Wait
+from codecarbon.model import TimeSpan
+from codecarbon.units import us_from_s
+
+OPTION = ScheduleOption("here", (TimeSpan(0, 1),), 100.0)
+
+
+def planned(start_s: float, *, generated_s: float = 0.0, is_now: bool = False, option: ScheduleOption | None = OPTION):
+    return Decision(
+        us_from_s(start_s), 0, is_now=is_now, because="it is so", option=option, generated_us=us_from_s(generated_s)
+    )
+
+
+class Clock:
+    def __init__(self, now_s: float = 0.0):
+        self.now_s = now_s
+        self.slept_s: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def sleep(self, pause_s: float) -> None:
+        self.slept_s.append(pause_s)
+        self.now_s += pause_s
+
+
+def wait_out(wait: Wait, clock: Clock) -> None:
+    while (pause_s := wait.next_pause_s()) is not None:
+        clock.sleep(pause_s)
+
+
+def test_a_wait_ends_at_the_start_in_slices():
+    clock = Clock()
+    wait_out(Wait(planned(100), clock=clock), clock)
+    assert clock.now_s == 100
+    assert clock.slept_s == [SLICE_S, SLICE_S, SLICE_S, 10]
+
+
+@pytest.mark.parametrize("decision", [planned(100, is_now=True), planned(0), planned(-5)])
+def test_what_is_to_run_now_is_not_waited_for(decision):
+    assert Wait(decision, clock=Clock()).next_pause_s() is None
+
+
+def test_a_clock_that_jumps_forward_ends_the_wait():
+    clock = Clock()
+    wait = Wait(planned(10_000), clock=clock)
+    assert wait.next_pause_s() == SLICE_S
+    clock.now_s = 10_001  # the machine was asleep
+    assert wait.next_pause_s() is None
+
+
+def test_a_clock_that_is_set_back_lengthens_the_wait():
+    clock = Clock(100.0)
+    wait = Wait(planned(110), clock=clock)
+    assert wait.next_pause_s() == 10
+    clock.now_s = 0.0
+    wait_out(wait, clock)
+    assert clock.now_s == 110
+
+
+def test_a_newer_forecast_moves_the_start():
+    clock, changes = Clock(), []
+    newer = planned(2000, generated_s=REPLAN_S)
+    wait = Wait(planned(5000), lambda: newer, clock=clock, on_change=changes.append)
+    wait_out(wait, clock)
+    assert clock.now_s == 2000
+    assert changes == [newer]
+
+
+def test_a_newer_forecast_may_say_now():
+    clock = Clock()
+    newer = planned(REPLAN_S, generated_s=REPLAN_S, is_now=True)
+    wait_out(Wait(planned(5000), lambda: newer, clock=clock), clock)
+    assert clock.now_s == REPLAN_S
+
+
+def test_the_same_forecast_moves_nothing():
+    clock = Clock()
+    wait_out(Wait(planned(1000), lambda: planned(700), clock=clock), clock)
+    assert clock.now_s == 1000
+
+
+def test_the_plan_is_kept_when_data_go_missing():
+    clock = Clock()
+    lost = planned(REPLAN_S, is_now=True, option=None)
+    wait_out(Wait(planned(1000), lambda: lost, clock=clock), clock)
+    assert clock.now_s == 1000
+
+
+def test_the_same_start_from_a_newer_forecast_is_no_change():
+    clock, changes = Clock(), []
+    wait = Wait(planned(1000), lambda: planned(1000, generated_s=1), clock=clock, on_change=changes.append)
+    wait_out(wait, clock)
+    assert changes == []
+
+
+def test_forecasts_are_asked_for_now_and_then_and_not_at_the_end():
+    clock, asked_s = Clock(), []
+
+    def replan():
+        asked_s.append(clock.now_s)
+        return planned(660)
+
+    wait_out(Wait(planned(660), replan, clock=clock), clock)
+    assert asked_s == [300], "at 600 s the start is settled"
+
+
+def test_a_clock_that_is_set_back_asks_again():
+    clock, asked_s = Clock(1000.0), []
+
+    def replan():
+        asked_s.append(clock.now_s)
+        return planned(5000)
+
+    wait = Wait(planned(5000), replan, clock=clock)
+    clock.now_s = 0.0
+    wait.next_pause_s()
+    wait.next_pause_s()
+    assert asked_s == [0.0]
