@@ -80,13 +80,16 @@ def commands() -> str:
     """Return the page of commands."""
     import typer.main
 
-    app = importlib.import_module("codecarbon.cli.main").codecarbon
-    group = typer.main.get_command(app)
+    apps = {
+        "codecarbon": importlib.import_module("codecarbon.cli.main").codecarbon,
+        "carbon-aware": importlib.import_module("codecarbon.cli.carbon_aware").program,
+    }
     text = "# Commands\n\n"
-    for name, command in sorted(group.commands.items()):
-        text += f"## `codecarbon {name}`\n\n{inspect.cleandoc(command.help or '')}\n\n"
-        options = [(", ".join(f"`{flag}`" for flag in p.opts), getattr(p, "help", "") or "") for p in command.params]
-        text += table(("option", "what it does"), options) + "\n" if options else ""
+    for program, app in apps.items():
+        for name, command in sorted(typer.main.get_command(app).commands.items()):
+            text += f"## `{program} {name}`\n\n{inspect.cleandoc(command.help or '')}\n\n"
+            options = [(", ".join(f"`{flag}`" for flag in p.opts), getattr(p, "help", "") or "") for p in command.params]
+            text += table(("option", "what it does"), options) + "\n" if options else ""
     return text
 
 

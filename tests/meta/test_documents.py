@@ -50,11 +50,15 @@ def test_every_error_is_documented():
 def test_every_command_is_documented():
     import typer.main
 
+    from codecarbon.cli.carbon_aware import program as carbon_aware
     from codecarbon.cli.main import codecarbon as app
 
     page = GENERATOR.commands()
-    for name, command in typer.main.get_command(app).commands.items():
-        section = page.split(f"## `codecarbon {name}`\n", 1)[1].split("\n## ", 1)[0]
+    commands = {f"codecarbon {name}": command for name, command in typer.main.get_command(app).commands.items()}
+    for name, command in typer.main.get_command(carbon_aware).commands.items():
+        commands[f"carbon-aware {name}"] = command
+    for name, command in commands.items():
+        section = page.split(f"## `{name}`\n", 1)[1].split("\n## ", 1)[0]
         assert command.help
         for parameter in command.params:
             assert getattr(parameter, "help", None) or parameter.param_type_name == "argument", parameter.name

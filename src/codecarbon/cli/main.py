@@ -98,6 +98,151 @@ cli_options.add_options(_detect, cli_options.rows_with_option(cli_options.FOR_DE
 codecarbon.command("detect", cls=cli_options.Command)(_detect)
 
 
+_Duration = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--duration", metavar="TIME", help="How long the job runs: 90m, 3h, 1h30m, PT3H.", show_default=False),
+]
+_Deadline = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--deadline",
+        metavar="WHEN",
+        help="When it must have ended, in ISO 8601; local time without an offset.",
+        show_default=False,
+    ),
+]
+_Within = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--within", metavar="TIME", help="How soon it must begin (default: 24h, or the deadline's).", show_default=False
+    ),
+]
+_Regions = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--regions",
+        metavar="LIST",
+        help="Where it may run, home first: location keys, or countries (default: where this machine is).",
+        show_default=False,
+    ),
+]
+_Source = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--source",
+        metavar="NAME",
+        help="A configured data source, or a kind of source; sample has made-up data.",
+        show_default=False,
+    ),
+]
+_Config = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--config",
+        metavar="PATH",
+        help="The configuration of carbon-aware, in place of appsettings.json here.",
+        show_default=False,
+    ),
+]
+_Spread = Annotated[
+    bool,
+    typer.Option(
+        "--spread/--no-spread",
+        help="Take a start near the best one at random, so that not everybody starts in the same minute.",
+    ),
+]
+
+
+@codecarbon.command("when", cls=cli_options.Command)
+def _when(
+    *,
+    duration: _Duration = None,
+    deadline: _Deadline = None,
+    within: _Within = None,
+    regions: _Regions = None,
+    power: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--power", metavar="POWER", help="What it draws, for example 300W; shows grams."),
+    ] = None,
+    pieces: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--pieces", metavar="NUMBER", help="In how many pieces it may be split (default: 1)."),
+    ] = None,
+    resume_cost: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--resume-cost", metavar="TIME", help="Extra run time for each piece after the first."),
+    ] = None,
+    alternatives: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--alternatives", metavar="NUMBER", help="How many ways to list (default: 3)."),
+    ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="text|json|epoch|at|slurm|systemd",
+            help="How to print it; at for at -t, slurm for sbatch --begin, systemd for systemd-run --on-calendar.",
+        ),
+    ] = "text",
+    source: _Source = None,
+    config: _Config = None,
+    spread: _Spread = True,
+) -> None:
+    """Say when to start a job so that its electricity is cleanest, and why; where data are missing, that is now."""
+    from codecarbon.cli import when
+
+    ask = when.Ask(
+        duration, deadline, within, regions, power, pieces, resume_cost, alternatives, source, config, spread
+    )
+    when.when(ask, form)
+
+
+def _run(
+    ctx: typer.Context,
+    *,
+    when: Annotated[
+        str, typer.Option("--when", metavar="now|greenest", help="Start at once, or when electricity is cleanest.")
+    ] = "now",
+    duration: _Duration = None,
+    deadline: _Deadline = None,
+    within: _Within = None,
+    regions: _Regions = None,
+    source: _Source = None,
+    config: _Config = None,
+    spread: _Spread = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say when it would start, and start nothing.")] = False,
+    offline: Annotated[Optional[bool], _switch("offline", "Never use a network; the country must be known.")] = None,  # noqa: UP045
+    api: Annotated[Optional[bool], _switch("api", "Upload to a CodeCarbon API.")] = None,  # noqa: UP045
+    csv: Annotated[Optional[bool], _switch("csv", "Write the CSV file.")] = None,  # noqa: UP045
+    json: _Json = False,
+    json_file: _JsonFile = None,
+    **options: Any,
+) -> None:
+    """Wait until electricity is cleanest, then measure a command as monitor does.
+
+    Without --duration the command is taken to run for an hour. Exit codes are those of monitor; Ctrl-C while waiting
+    exits 130, and other signals 128 + n. Where data are missing the command runs at once, and the reason is told.
+    """
+    from codecarbon.cli import monitor, run
+    from codecarbon.cli.when import Ask
+
+    if not ctx.args:
+        cli_options.fail("there is no command to run", cli_options.FAILURE)
+    wishes = monitor.Wishes(offline=offline, api=api, csv=csv, json=json, json_file=json_file)
+    settings = cli_options.given(options)
+    ask = Ask(duration, deadline, within, regions, source=source, config=config, is_spread=spread)
+    raise typer.Exit(run.run(ctx.args, wishes, settings, ask, start=when, is_dry=dry_run))
+
+
+cli_options.add_options(_run, cli_options.rows_with_option())
+codecarbon.command(
+    "run",
+    cls=cli_options.WrappingCommand,
+    context_settings={"allow_extra_args": True, "allow_interspersed_args": False},
+    options_metavar="[OPTIONS] [--] COMMAND...",
+)(_run)
+
+
 def main() -> None:
     """Run the program with the process's arguments."""
     codecarbon(prog_name="codecarbon")
