@@ -85,9 +85,11 @@ def describe_fault(error: CodeCarbonError, endpoint: Endpoint, options: Options)
         options: The settings; profile, verbosity and what becomes of a provider's 401 count.
     """
     if isinstance(error, InvalidParameters):
-        errors = get_names(endpoint, options.profile).render(error.problems)
         if error.detail == BINDING_DETAIL:
-            return Fault(_BAD_REQUEST, BINDING_DETAIL, None, errors, BINDING_TYPE)
+            # The framework's own complaints have always used the names on the wire.
+            wire = get_names(endpoint, "documented").render(error.problems)
+            return Fault(_BAD_REQUEST, BINDING_DETAIL, None, wire, BINDING_TYPE)
+        errors = get_names(endpoint, options.profile).render(error.problems)
         return Fault(_BAD_REQUEST, _ARGUMENT, error.detail, errors)
     if isinstance(error, ProviderRejected):
         return _rejected(error, options)

@@ -7,6 +7,7 @@ All methods block, may be called from any thread, check everything before they f
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codecarbon.carbon_aware import checks
@@ -174,7 +175,11 @@ class Operations:
 
     def _check_one_place(self, source: IntensityProvider, items: Sequence[AverageRequest]) -> None:
         names = dict.fromkeys(item.location or "" for item in items)
-        if len(names) > 1 and len({self._fetcher.resolve(source, name) for name in names}) > 1:
+        places = {
+            replace(where, key=where.key.casefold())
+            for where in (self._fetcher.resolve(source, name) for name in names)
+        }
+        if len(places) > 1:
             shown = ", ".join(list(names)[:8])
             raise InvalidParameters((("location", f"a batch is about one {{location}}, not about {shown}"),))
 

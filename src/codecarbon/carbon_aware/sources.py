@@ -37,7 +37,6 @@ TYPES = {
 LOCAL = frozenset({"json_file", "sample", "static", "constant"})
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", ""})
-_OLD_WATTTIME = "/v2"
 
 
 class Sources(NamedTuple):
@@ -205,10 +204,6 @@ class _Entry:
 
 
 def _watttime(entry: _Entry) -> dict[str, Any]:
-    base_url = entry.address("BaseUrl", "https://api.watttime.org/v3/")
-    if _OLD_WATTTIME in urlsplit(base_url).path:
-        entry.warn("BaseUrl", "version 2 of WattTime is switched off; version 3 is asked instead")
-        base_url = "https://api.watttime.org/v3/"
     signal_type = entry.text("SignalType", "co2_moer")
     if signal_type not in {"co2_moer", "co2_aoer"}:
         raise ConfigError(f"{KEY}:{entry.name}:SignalType", signal_type, "configuration", "co2_moer or co2_aoer")
@@ -216,12 +211,26 @@ def _watttime(entry: _Entry) -> dict[str, Any]:
     return {
         "username": entry.needed("Username", "a text: WattTimeClient:Username is required for WattTime."),
         "password": entry.needed("Password", "a text: WattTimeClient:Password is required for WattTime."),
-        "base_url": base_url,
-        "login_url": entry.address("AuthenticationBaseUrl", "https://api.watttime.org/"),
+        **_watttime_addresses(entry),
         "signal_type": signal_type,
         "region_ttl_s": float(entry.whole(region_key, 86400)),
         **entry.transport(),
     }
+
+
+def _watttime_addresses(entry: _Entry) -> dict[str, Any]:
+    """The addresses that are set; without one for logins, they go to the host of the data, never to another's."""
+    found = {}
+    for key, name in (("BaseUrl", "base_url"), ("AuthenticationBaseUrl", "login_url")):
+        if not entry.text(key):
+            continue
+        url = entry.address(key, "")
+        parts = urlsplit(url)
+        if (parts.hostname or "").startswith("api2.") or parts.path.rstrip("/").endswith("/v2"):
+            entry.warn(key, "version 2 of WattTime is switched off; version 3 is asked instead")
+        else:
+            found[name] = url
+    return found
 
 
 def _electricity_maps(entry: _Entry) -> dict[str, Any]:
