@@ -79,11 +79,11 @@ class ElectricityMapsFree:
             NoIntensityData: Nothing tells which zone it is.
             ProviderDataError: The service answers for a zone that cannot be the place's.
         """
-        return self._wire.zone_of(find_place(where, "electricity_maps", self.name))
+        return self._wire.zone_of(find_place(where, self.name, "electricity_maps"))
 
     def observed(self, where: Location, span: TimeSpan) -> IntensitySeries:
         """Get the latest point if it overlaps the span, else an empty series."""
-        place = find_place(where, "electricity_maps", self.name)
+        place = find_place(where, self.name, "electricity_maps")
         found = self._wire.ask(LATEST, place, ())
         return IntensitySeries(
             overlapping(begun(found.content.points, us_from_s(self._clock())), span),

@@ -80,7 +80,7 @@ def check_auth(base_url: str, header: str, token: str, *, origin: str = "constru
         raise ConfigError("APITokenHeader", header, origin, f"{wanted!r} for {base}")
 
 
-def find_place(where: Location, *providers: str) -> Place:
+def find_place(where: Location, provider: str, *others: str) -> Place:
     """Choose how to ask for a place.
 
     In this order: a zone, named or known; a cloud region; coordinates; a country, where that is one zone or the region
@@ -88,13 +88,14 @@ def find_place(where: Location, *providers: str) -> Place:
 
     Args:
         where: The place.
-        providers: Names under which its zone may be known.
+        provider: Who asks; a name under which the zone may be known.
+        others: Further such names.
 
     Raises:
         NoIntensityData: Nothing tells which zone it is.
     """
     country = country_code(where)
-    zone = named_zone(where, *providers)
+    zone = named_zone(where, provider, *others)
     if zone:
         return _zone(zone, where)
     if where.cloud_provider and where.cloud_region:
@@ -105,10 +106,10 @@ def find_place(where: Location, *providers: str) -> Place:
     if at is not None:
         return Place((("lat", _plain(at[0])), ("lon", _plain(at[1]))), "", country, where.label)
     if country:
-        return _zone(_country_zone(country, where, providers[0]), where)
+        return _zone(_country_zone(country, where, provider), where)
     if where.key.strip():
         return _zone(where.key.strip(), where)
-    raise outside(providers[0], where, "nothing tells where it is")
+    raise outside(provider, where, "nothing tells where it is")
 
 
 def _zone(zone: str, where: Location) -> Place:

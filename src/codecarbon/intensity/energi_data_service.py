@@ -31,7 +31,7 @@ BASE_URL = "https://api.energidataservice.dk/dataset/"
 OBSERVED, FORECAST = "CO2Emis", "CO2EmisProg"
 AREAS = ("DK1", "DK2")
 STEP_US = 5 * US_PER_MIN
-# One call a minute for a dataset: a bucket that holds one and fills in a minute. Nobody is made to wait that long.
+# One call a minute for a dataset: a bucket that holds one and fills in a minute. Nobody is made to wait.
 _CALLS, _WINDOW_S = 2, 60.0
 _PATIENCE_S = 5.0
 _LIVE_S = 300.0
@@ -76,7 +76,7 @@ class EnergiDataService:
         self._feeds = {}
         for dataset in (OBSERVED, FORECAST):  # the limit is counted for each
             bucket = TokenBucket(_CALLS, _WINDOW_S, monotonic=options.get("monotonic", time.monotonic))
-            own: TransportOptions = {"rate": bucket, "longest_wait_s": _PATIENCE_S, **options}
+            own: TransportOptions = {"rate": bucket, "longest_wait_s": _PATIENCE_S, "tries": 1, **options}
             self._feeds[dataset] = Feed(
                 self.name, Transport(self.name, base_url, clock=clock, **own), kept, owner=base_url
             )

@@ -32,7 +32,7 @@ USUAL_STEP_US = 15 * US_PER_MIN
 _AHEAD_DAYS = 2
 _TTL_S = 900.0
 _SETTLED_US, _SETTLED_S = 7 * US_PER_DAY, 30 * 86_400.0
-# The service allows two calls a minute and bursts of four; nobody is made to wait that long.
+# The service allows two calls a minute and bursts of four; nobody is made to wait that long, not even for a second try.
 _CALLS, _WINDOW_S = 4, 60.0
 _PATIENCE_S = 5.0
 # Countries by their ISO 3166-1 alpha-2 code; one has another name here.
@@ -83,7 +83,7 @@ class EnergyCharts:
 
         self._clock = clock
         bucket = TokenBucket(_CALLS, _WINDOW_S, monotonic=options.get("monotonic", time.monotonic))
-        own: TransportOptions = {"rate": bucket, "longest_wait_s": _PATIENCE_S, **options}
+        own: TransportOptions = {"rate": bucket, "longest_wait_s": _PATIENCE_S, "tries": 1, **options}
         transport = Transport(self.name, base_url, clock=clock, **own)
         self._feed = Feed(self.name, transport, cache or DiskCache(clock=clock), owner=base_url)
         self._is_deprecated = False
