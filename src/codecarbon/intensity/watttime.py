@@ -56,7 +56,6 @@ SETTLED_US, SETTLED_TTL_US = US_PER_DAY, 7 * US_PER_DAY
 _DIGITS = 4
 _MOST_REGIONS = 10_000
 _LOCKS = 16
-_MILLISECOND_US = 1000
 _NOT_FOUND = 404
 _LAST_US = 253_402_300_799 * US_PER_S  # the end of the year 9999
 
@@ -151,14 +150,16 @@ class WattTime:
         return region.name
 
     def observed(self, where: Location, span: TimeSpan) -> IntensitySeries:
-        """Get the measured points that overlap a span; asked for two hours wider, and in parts of 30 days."""
+        """Get the measured points that overlap a span.
+
+        Asked for from two hours before the first five minutes that it touches until two hours after the last, and in
+        parts of 30 days.
+        """
         with _about(where):
             asked = Question(self.zone_of(where), self._signal_type)
-            # What only makes an inclusive end of it is left out of the question; the margin has it.
-            wanted = TimeSpan(
-                max(floor_us(span.start_us, _MILLISECOND_US) - MARGIN_US, 0),
-                min(floor_us(span.end_us, _MILLISECOND_US) + MARGIN_US, _LAST_US),
-            )
+            # By the slots that it touches, so that questions which differ by seconds are one on the wire and on disk.
+            last_us = floor_us(max(span.end_us - 1, span.start_us), SLOT_US)
+            wanted = TimeSpan(max(floor_us(span.start_us, SLOT_US) - MARGIN_US, 0), min(last_us + MARGIN_US, _LAST_US))
             parts = [self._history(asked, part) for part in self._parts(wanted)]
             longest_us = max((point.duration_us for part in parts for point in part.content.points), default=0)
             if longest_us > MARGIN_US:

@@ -16,12 +16,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0, help="TCP port on 127.0.0.1; any free one by default")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds to wait before each answer")
     options = parser.parse_args(arguments)
+    stops = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # before there are threads, which inherit it
     with get_fake(options.name)(port=options.port) as fake:
         fake.latency_s = options.latency
         sys.stdout.write(f"{fake.describe()}\n")
         sys.stdout.flush()
-        stops = {signal.SIGINT, signal.SIGTERM}
-        signal.pthread_sigmask(signal.SIG_BLOCK, stops)
         signal.sigwait(stops)
     return 0
 

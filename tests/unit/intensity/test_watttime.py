@@ -50,8 +50,9 @@ def test_measured_points_come_in_grams(rig, provider):
 
 def test_case_58_the_questions_are_exact(rig, provider):
     asked = span("2022-04-22T02:00:00", "2022-04-22T03:00:00")
-    provider.observed(SAN_FRANCISCO, asked)
-    provider.observed(SAN_FRANCISCO, asked)
+    including_the_end = TimeSpan(asked.start_us, asked.end_us + 1)
+    provider.observed(SAN_FRANCISCO, including_the_end)
+    provider.observed(SAN_FRANCISCO, including_the_end)
     provider.forecast(SAN_FRANCISCO)
     times = "start=2022-04-22T00%3A00%3A00.0000000%2B00%3A00&end=2022-04-22T05%3A00%3A00.0000000%2B00%3A00"
     measured = f"/v3/historical?region=CAISO_NORTH&{times}&signal_type=co2_moer"
@@ -70,12 +71,25 @@ def test_case_57_basic_at_login_and_bearer_after_it(rig, provider):
     assert [entry.headers["authorization"].split()[0] for entry in rig.fake.log] == ["Basic", "Bearer", "Bearer"]
 
 
-def test_an_end_that_only_includes_the_last_point_does_not_change_the_question(rig, provider):
-    provider.observed(NAMED, TimeSpan(HOUR.start_us, HOUR.end_us + 1))
-    assert dict(rig.fake.log[-1].query)["end"] == "2026-11-20T12:00:00.0000000+00:00"
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("09:00:00", "10:05:00"), ("09:04:59", "10:00:01"), ("09:00:00.000001", "10:04:59"), ("09:01:00", "10:03:00")],
+)
+def test_questions_that_touch_the_same_slots_are_one_on_the_wire(rig, provider, start, end):
+    provider.observed(NAMED, span(f"2026-11-20T{start}", f"2026-11-20T{end}"))
+    query = dict(rig.fake.log[-1].query)
+    assert query["start"] == "2026-11-20T07:00:00.0000000+00:00"
+    assert query["end"] == "2026-11-20T12:00:00.0000000+00:00"
 
 
-def test_such_an_end_includes_the_last_point(provider):
+def test_an_instant_is_asked_for_with_the_same_margins(rig, provider):
+    provider.observed(NAMED, TimeSpan(HOUR.start_us, HOUR.start_us))
+    query = dict(rig.fake.log[-1].query)
+    assert query["start"] == "2026-11-20T07:00:00.0000000+00:00"
+    assert query["end"] == "2026-11-20T11:00:00.0000000+00:00"
+
+
+def test_an_end_a_moment_later_includes_the_last_point(provider):
     series = provider.observed(NAMED, TimeSpan(HOUR.start_us, HOUR.end_us + 1))
     assert starts(series)[-1] == HOUR.end_us
 
@@ -280,7 +294,7 @@ def test_long_ranges_are_asked_for_in_parts_of_30_days(rig, provider):
     assert [(item["start"][:13], item["end"][:13]) for item in questions] == [
         ("2026-07-31T22", "2026-08-30T22"),
         ("2026-08-30T22", "2026-09-29T22"),
-        ("2026-09-29T22", "2026-10-15T02"),
+        ("2026-09-29T22", "2026-10-15T01"),
     ]
     assert len(series.points) == 75 * 288
     assert starts(series) == list(range(asked.start_us, asked.end_us, 300_000_000))
