@@ -11,6 +11,7 @@ from codecarbon._sensors.sampler import FLAGS, ChannelState, Reading, Sampler, f
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codecarbon._sensors._testing import Fault, ScriptedOps, SimChannel, SimSource, VirtualOps, stress_ring
+    from codecarbon._sensors.pieces import split
     from codecarbon._sensors.windows import Steps
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "flag_names",
     "probe_event",
     "read_msr",
+    "split",
     "stop_all",
     "stress_ring",
 ]
@@ -54,4 +56,8 @@ def __getattr__(name: str) -> object:
         from codecarbon._sensors import windows
 
         return windows.Steps
+    if name == "split":
+        from codecarbon._sensors import pieces
+
+        return pieces.split
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,27 +13,8 @@ cdef extern from "Python.h":
     double PyFloat_AsDouble(PyObject *number) except? -1.0
 
 cdef extern from "steps.h" nogil:
-    const int64_t CC_TIME_MAX
-    const int64_t CC_SPAN_MAX
-    const double CC_VALUE_MAX
-    ctypedef struct cc_run:
-        int64_t first
-        int64_t count
-        int64_t start_us
-        int64_t end_us
-        int64_t step_us
-        const int64_t *edges
-    ctypedef struct cc_steps:
-        const double *values
-        const cc_run *runs
-        int64_t run_count
-    ctypedef struct cc_window:
-        int64_t start_us
-        double mean
-    int64_t cc_edge(const cc_run *run, int64_t i)
     int64_t cc_step_at(const cc_run *run, int64_t t_us)
     const cc_run *cc_run_over(const cc_steps *steps, int64_t from_us, int64_t to_us)
-    double cc_mean(const double *values, const cc_run *run, int64_t from_us, int64_t to_us)
     void cc_rolling(const cc_steps *steps, int64_t first_us, int64_t step_us, int64_t count, int64_t window_us,
                     int64_t known_us, double *means, int64_t *gap_at)
 
@@ -61,13 +42,6 @@ cdef class Steps:
         ValueError: An item overlaps the one before it or precedes it, has a negative duration, or its value or a time
             is beyond belief.
     """
-
-    cdef cc_steps table
-    cdef cc_run *runs
-    cdef int64_t *edges
-    cdef double *own
-    cdef const double[::1] values
-    cdef const int64_t[::1] given_edges
 
     def __cinit__(self, points=()):
         cdef list items = points if type(points) is list else list(points)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from codecarbon._sensors import Steps
+from codecarbon._sensors import Steps, split
 from codecarbon.forecast import optima, rolling
 from codecarbon.model.series import IntensityPoint
 
@@ -173,3 +174,48 @@ def test_rolling_means_are_exact_and_in_phase(steps, window, data):
 def test_optima_are_all_that_are_close_to_the_lowest(values, tolerance):
     found = optima(values, relative_tolerance=tolerance)
     assert list(found) == [i for i, v in enumerate(values) if v <= min(values) + tolerance * min(values)]
+
+
+def cheapest(steps, run, bounds, pieces, penalty):
+    """The exact minimum over all sets of whole instants, by the plainest search there is."""
+    cells = {at + k: value for at, length, value in steps for k in range(length)}
+    states = {(0, 0, False): 0}  # instants used, pieces begun, whether the one before is used
+    for at in range(max(bounds[0], min(cells)), min(bounds[1], max(cells) + 1)):
+        after = {}
+        for (used, begun, is_on), cost in states.items():
+            ways = [((used, begun, False), cost)]
+            if at in cells:
+                begins = 0 if is_on else 1
+                ways.append(((used + 1, begun + begins, True), cost + cells[at] + begins * penalty))
+            for state, total in ways:
+                if state[0] <= run and state[1] <= pieces and total < after.get(state, total + 1):
+                    after[state] = total
+        states = after
+    found = [cost for (used, _, _), cost in states.items() if used == run]
+    return min(found) - penalty if found else None
+
+
+@laws(250)
+@given(step_lists(max_size=8), st.data())
+def test_pieces_are_the_cheapest_of_all(steps, data):
+    total = sum(length for _, length, _ in steps)
+    assume(total <= 120)
+    low, high = steps[0][0] - 3, steps[-1][0] + steps[-1][1] + 3
+    earliest = data.draw(st.one_of(st.just(low), st.integers(low, high)))
+    deadline = data.draw(st.one_of(st.just(high), st.integers(low, high)))
+    run = data.draw(st.integers(1, total + 1))
+    pieces = data.draw(st.integers(1, 4))
+    penalty = data.draw(st.sampled_from([0, 1, 20, 1000]))
+    found = split(Steps(steps), run, earliest, deadline, pieces=pieces, penalty=float(penalty))
+    expected = cheapest(steps, run, (earliest, deadline), pieces, penalty)
+    assert (found is None) == (expected is None)
+    if found is None or expected is None:
+        return
+    cost, used = found
+    assert cost == expected
+    assert sum(end - begin for begin, end in used) == run
+    assert all(earliest <= begin < end <= deadline for begin, end in used)
+    assert all(one[1] < other[0] for one, other in itertools.pairwise(used))
+    # Pieces on both sides of a gap are two, even if they touch it.
+    assert sum(integral(steps, begin, end) for begin, end in used) + penalty * (len(used) - 1) == cost
+    assert len(used) <= pieces

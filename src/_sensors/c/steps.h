@@ -63,6 +63,26 @@ static inline int64_t cc_edge(const cc_run *run, int64_t i) {
   return run->edges ? run->edges[i] : run->start_us + i * run->step_us;
 }
 
+/* The exact sum of many values, in four sums that do not wait for each other. */
+static inline cc_sum cc_sum_of(const double *v, int64_t n) {
+  double high[4] = {0.0}, low[4] = {0.0};
+  cc_sum sum = {0.0, 0.0};
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    for (int k = 0; k < 4; k++) {
+      double total = high[k] + v[i + k], part = total - high[k];
+      low[k] += (high[k] - (total - part)) + (v[i + k] - part);
+      high[k] = total;
+    }
+  }
+  for (; i < n; i++) cc_sum_add(&sum, v[i]);
+  for (int k = 0; k < 4; k++) {
+    cc_sum_add(&sum, high[k]);
+    sum.low += low[k];
+  }
+  return sum;
+}
+
 /* The step that holds an instant of the run, its begin included; `count` at the run's end. */
 static inline int64_t cc_step_at(const cc_run *run, int64_t t_us) {
   if (!run->edges) return (t_us - run->start_us) / run->step_us;
@@ -86,8 +106,7 @@ static inline void cc_add_span(cc_sum *sum, const double *values, const cc_run *
     cc_sum_add_product(sum, sign * v[i++], (double)(end_us - from_us));
     from_us = end_us;
     if (whole > 1 && from_us < to_us) { /* equal steps: one product for all whole ones */
-      cc_sum block = {0.0, 0.0};
-      for (int64_t k = 0; k < whole; k++) cc_sum_add(&block, v[i + k]);
+      cc_sum block = cc_sum_of(v + i, whole);
       cc_sum_add_product(sum, sign * block.high, (double)run->step_us);
       sum->low += sign * block.low * (double)run->step_us;
       i += whole;

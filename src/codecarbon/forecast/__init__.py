@@ -3,20 +3,27 @@
 Everything here is pure: series in, small records out. ``docs/method/forecast.md`` has the formulas.
 """
 
+from codecarbon.forecast.place import PlaceChoice, best_place, rank_places
 from codecarbon.forecast.rolling import RollingPoint, optima, rolling
+from codecarbon.forecast.split import SplitChoice, split_window
 from codecarbon.forecast.steps import Forecast, prepare
 from codecarbon.forecast.window import Job, WindowChoice, best_window, plan, rank_windows, spread_start
 
 __all__ = [
     "Forecast",
     "Job",
+    "PlaceChoice",
     "RollingPoint",
+    "SplitChoice",
     "WindowChoice",
+    "best_place",
     "best_window",
     "optima",
     "plan",
     "prepare",
+    "rank_places",
     "rank_windows",
     "rolling",
+    "split_window",
     "spread_start",
 ]

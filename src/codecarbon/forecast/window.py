@@ -11,12 +11,13 @@ from codecarbon.forecast.steps import prepare
 from codecarbon.units import iso_from_us, s_from_us, us_from_s
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from codecarbon._sensors import Steps
     from codecarbon.forecast.steps import Forecast
 
 _EVER_US = 1 << 60
+_LONGEST_US = 1 << 53  # 285 years, which no data cover: what is longer fits as little
 
 
 class WindowChoice(NamedTuple):
@@ -45,10 +46,7 @@ class WindowChoice(NamedTuple):
     @property
     def saving_ratio(self) -> float | None:
         """The share of emissions that waiting saves; None where that is not known, or is no share of anything."""
-        saving, now = self.saving_g_per_kwh, self.now_intensity_g_per_kwh
-        if not saving or now is None:
-            return saving
-        return saving / now if now > 0.0 else None
+        return saving_ratio(self.intensity_g_per_kwh, self.now_intensity_g_per_kwh)
 
 
 class Job(NamedTuple):
@@ -96,11 +94,11 @@ def best_window(
         Exact for steps: some optimum starts or ends on an edge, or at a bound (docs/method/forecast.md).
     """
     steps = prepare(series)
-    window_us, from_us, to_us = _limits(duration_s, earliest_us, deadline_us, now_us)
+    window_us, from_us, to_us = limits_us(duration_s, earliest_us, deadline_us, now_us)
     found = steps.best(window_us, from_us, to_us)
     if found is None:
-        raise _infeasible(steps, window_us, from_us, to_us)
-    base_us = _base(steps, from_us, now_us)
+        raise infeasible(steps, window_us, from_us, to_us)
+    base_us = base_of(steps, from_us, now_us)
     return WindowChoice(found[0], found[0] + window_us, found[1], base_us, steps.mean(base_us, base_us + window_us))
 
 
@@ -137,14 +135,14 @@ def rank_windows(
     if count < 1:
         raise InvalidParameters((("count", "{count} must be at least 1"),))
     steps = prepare(series)
-    window_us, from_us, to_us = _limits(duration_s, earliest_us, deadline_us, now_us)
-    apart_us = window_us if apart_s is None else _length(apart_s, "apart")
+    window_us, from_us, to_us = limits_us(duration_s, earliest_us, deadline_us, now_us)
+    apart_us = window_us if apart_s is None else length_us(apart_s, "apart")
     chosen: list[WindowChoice] = []
     waiting: list[tuple[float, int, int, int]] = []  # the best mean of each range of starts that is left
     _push(waiting, steps, window_us, (from_us, to_us))
     if not waiting:
-        raise _infeasible(steps, window_us, from_us, to_us)
-    base_us = _base(steps, from_us, now_us)
+        raise infeasible(steps, window_us, from_us, to_us)
+    base_us = base_of(steps, from_us, now_us)
     now = steps.mean(base_us, base_us + window_us)
     while waiting and len(chosen) < count:
         mean, start_us, low_us, high_us = heapq.heappop(waiting)
@@ -170,13 +168,13 @@ def plan(jobs: Iterable[Job], series: Forecast, *, now_us: int | None = None) ->
         DiscontinuousData: Points overlap or have no order.
     """
     steps = prepare(series)
-    limits = [_limits(job.duration_s, job.earliest_us, job.deadline_us, now_us) for job in jobs]
+    limits = [limits_us(job.duration_s, job.earliest_us, job.deadline_us, now_us) for job in jobs]
     choices: list[WindowChoice | None] = []
     for (window_us, from_us, _), found in zip(limits, steps.best_of_each(limits), strict=True):
         if found is None:
             choices.append(None)
             continue
-        base_us = _base(steps, from_us, now_us)
+        base_us = base_of(steps, from_us, now_us)
         now = steps.mean(base_us, base_us + window_us)
         choices.append(WindowChoice(found[0], found[0] + window_us, found[1], base_us, now))
     return tuple(choices)
@@ -205,10 +203,11 @@ def spread_start(
         deadline_us: When it must have ended, likewise; None for as late as there are data.
 
     Returns:
-        When to start, UTC microseconds; never before ``earliest_us``, and never so late that the run misses the
-        deadline.
+        When to start, UTC microseconds; the choice itself where the series does not bear it out. Never before
+        ``earliest_us``, and never so late that the run misses the deadline.
 
     Raises:
+        WindowInfeasible: The choice itself begins too early or ends too late.
         InvalidParameters: The tolerance is negative.
         DiscontinuousData: Points overlap or have no order.
     """
@@ -218,31 +217,48 @@ def spread_start(
     limit = choice.intensity_g_per_kwh + tolerance_ratio * abs(choice.intensity_g_per_kwh)
     from_us = choice.now_us if earliest_us is None else earliest_us
     to_us = _EVER_US if deadline_us is None else deadline_us - window_us
+    if not from_us <= choice.start_us <= to_us:
+        raise WindowInfeasible("The chosen start is not, or no longer, allowed: choose again")
     slack = prepare(series).slack(window_us, choice.start_us, limit, from_us, to_us)
     if slack is None:
         return choice.start_us
     first_us, last_us = slack
-    draw = int.from_bytes(blake2b(seed.encode(), digest_size=8).digest(), "big")
+    draw = int.from_bytes(blake2b(seed.encode(errors="surrogatepass"), digest_size=8).digest(), "big")
     return first_us + draw % (last_us - first_us + 1)
 
 
-def _length(duration_s: float, field: str) -> int:
+def saving_ratio(intensity_g_per_kwh: float, now_intensity_g_per_kwh: float | None) -> float | None:
+    """The share that one mean saves of another; None where that is not known, or is no share of anything."""
+    if now_intensity_g_per_kwh is None:
+        return None
+    saving_g_per_kwh = now_intensity_g_per_kwh - intensity_g_per_kwh
+    if now_intensity_g_per_kwh > 0.0:
+        return saving_g_per_kwh / now_intensity_g_per_kwh
+    return None if saving_g_per_kwh else 0.0
+
+
+def cost_problems(costs: Mapping[str, float]) -> list[tuple[str, str]]:
+    """What is wrong with costs, each of which must be 0 or more, and finite."""
+    return [(name, f"{{{name}}} must be 0 or more") for name, cost in costs.items() if not 0.0 <= cost < float("inf")]
+
+
+def length_us(duration_s: float, field: str) -> int:
     """A length of time in microseconds, at least one."""
     if not 0.0 < duration_s < float("inf"):
         raise InvalidParameters(((field, f"{{{field}}} must be more than 0"),))
-    return max(1, us_from_s(duration_s))
+    return min(max(1, us_from_s(duration_s)), _LONGEST_US)
 
 
-def _limits(
+def limits_us(
     duration_s: float, earliest_us: int | None, deadline_us: int | None, now_us: int | None
 ) -> tuple[int, int, int]:
     """Length of the window, and the first and the last start that are allowed."""
-    window_us = _length(duration_s, "duration")
+    window_us = length_us(duration_s, "duration")
     given = [moment for moment in (earliest_us, now_us) if moment is not None]
     return window_us, max(given, default=-_EVER_US), _EVER_US if deadline_us is None else deadline_us - window_us
 
 
-def _base(steps: Steps, from_us: int, now_us: int | None) -> int:
+def base_of(steps: Steps, from_us: int, now_us: int | None) -> int:
     """The start that a choice is compared with."""
     if now_us is not None:
         return now_us
@@ -256,7 +272,7 @@ def _push(waiting: list[tuple[float, int, int, int]], steps: Steps, window_us: i
         heapq.heappush(waiting, (found[1], found[0], *starts_us))
 
 
-def _infeasible(steps: Steps, window_us: int, from_us: int, to_us: int) -> WindowInfeasible:
+def infeasible(steps: Steps, window_us: int, from_us: int, to_us: int) -> WindowInfeasible:
     """Say why no window fits."""
     spans = steps.spans()
     if not spans:
