@@ -164,7 +164,8 @@ class Answering:
         self._counts.miss()
         entry = await self.flights.join(object(), work)
         self._counts.answered(entry.sources, self.now_us())
-        return EntryResponse(entry._replace(etag=b"", headers=entry.headers[1:], fresh_until_us=-1), self.now_us())
+        headers = tuple(pair for pair in entry.headers if pair[0] != b"etag")
+        return EntryResponse(entry._replace(etag=b"", headers=headers, fresh_until_us=-1), self.now_us())
 
     async def _averages(self, request: Request) -> Response:
         items = bodies.read_averages(await self._body(request), self._options.profile)
