@@ -11,13 +11,10 @@ import json
 import re
 from typing import Any
 
-# A string, or a comment, or a comma that only blanks and comments part from a closing bracket.
-_TOKENS = re.compile(
-    r"""(?P<string>"(?:[^"\\\n]|\\.)*")
-      | (?P<comment>//[^\n]*|/\*.*?\*/)
-      | (?P<comma>,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]]))""",
-    re.VERBOSE | re.DOTALL,
-)
+_STRING = r'(?P<string>"(?:[^"\\\n]|\\.)*")'
+_COMMENTS = re.compile(_STRING + r"|//[^\n]*|/\*.*?\*/", re.DOTALL)
+# A comma behind a value and before a closing bracket.
+_COMMAS = re.compile(_STRING + r"|(?<=[^\s,:{\[])(?P<blanks>\s*),(?=\s*[}\]])", re.DOTALL)
 
 
 def read_tolerant_json(text: str) -> Any:
@@ -26,10 +23,9 @@ def read_tolerant_json(text: str) -> Any:
     Raises:
         ValueError: It is not even that; the message tells line and column.
     """
-    return json.loads(_TOKENS.sub(_blanked, text.removeprefix("\ufeff")))
+    plain = _COMMENTS.sub(_blanked, text.removeprefix("\ufeff"))
+    return json.loads(_COMMAS.sub(_blanked, plain))
 
 
 def _blanked(match: re.Match[str]) -> str:
-    if match["string"] is not None:
-        return match[0]
-    return re.sub(r"[^\n]", " ", match[0])
+    return match[0] if match["string"] is not None else re.sub(r"[^\n]", " ", match[0])
