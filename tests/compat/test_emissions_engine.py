@@ -102,12 +102,11 @@ def test_forced_intensity_replaces_everything(forced, said):
     assert not said.records
 
 
-def test_token_costs_one_warning_that_says_what_will_not_happen(said):
+def test_the_old_name_of_the_token_costs_one_warning(said):
     for _ in range(2):
         Emissions(DataSource(), co2_signal_api_token="abc")
-    assert len(said.records) == 2
+    assert len(said.records) == 1
     assert "deprecated" in said.text
-    assert "yearly averages are used" in said.text
 
 
 def test_facts_of_a_cloud_region(engine):

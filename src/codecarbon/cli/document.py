@@ -15,7 +15,7 @@ from codecarbon.cli.report import intensities, scope
 
 if TYPE_CHECKING:
     from codecarbon.cli.report import RunReport
-    from codecarbon.model import ComponentEnergy, EmissionsRecord, Intensity, Location
+    from codecarbon.model import ComponentEnergy, EmissionsRecord, Intensity, Location, SourceShare
 
 SCHEMA = "codecarbon.monitor/1"
 
@@ -91,12 +91,15 @@ def _record_dict(record: EmissionsRecord, tracking_mode: str) -> dict[str, Any]:
         "water_l": None if total_j is None else record.water_l,
         "location": location_dict(record.location),
         "intensities": [intensity_dict(intensity) for intensity in intensities(record)],
+        "sources": [_share_dict(share) for share in record.sources],
+        "pricing_notes": list(record.pricing_notes),
         "slots": [
             {
                 "start_unix_s": slot.start_unix_s,
                 "energy_j": slot.energy_j,
                 "emissions_g": slot.emissions_g,
                 "intensity_g_per_kwh": slot.intensity.intensity_g_per_kwh,
+                "source": slot.intensity.source,
             }
             for slot in record.priced
         ],
@@ -133,6 +136,21 @@ def intensity_dict(intensity: Intensity) -> dict[str, Any]:
         "zone": intensity.zone,
         "signal": intensity.signal,
         "note": intensity.note or None,
+    }
+
+
+def _share_dict(share: SourceShare) -> dict[str, Any]:
+    return {
+        "source": share.source,
+        "year": share.year,
+        "zone": share.zone,
+        "signal": share.signal,
+        "note": share.note or None,
+        "slot_count": share.slot_count,
+        "energy_j": share.energy_j,
+        "emissions_g": share.emissions_g,
+        "intensity_g_per_kwh": share.intensity_g_per_kwh,
+        "intensity_range_g_per_kwh": [share.lowest_g_per_kwh, share.highest_g_per_kwh],
     }
 
 

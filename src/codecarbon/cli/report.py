@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from codecarbon.cli import text
 from codecarbon.cli.child import Outcome
-from codecarbon.model import ComponentEnergy, EmissionsRecord, Intensity, Location
+from codecarbon.model import ComponentEnergy, EmissionsRecord, Intensity, Location, SourceShare
 
 _WIDTH = 92
 _INDENT = " " * 13
@@ -87,6 +87,22 @@ def intensity_text(intensity: Intensity) -> str:
     year = f" ({intensity.year})" if intensity.year else ""
     note = f"; {intensity.note}" if intensity.note else ""
     return f"{value}, {intensity.source}{year}{note}"
+
+
+def share_text(share: SourceShare, whole_j: float) -> str:
+    """Name what a source of carbon intensity priced, and how much of the whole that is when it is not all."""
+    value = f"{text.number(share.intensity_g_per_kwh)} g/kWh"
+    if share.lowest_g_per_kwh != share.highest_g_per_kwh:
+        value += f" ({text.number(share.lowest_g_per_kwh)} to {text.number(share.highest_g_per_kwh)})"
+    # Tables name their row only where it is not the place's own; what is live names its zone.
+    zone = "" if share.year else f", {share.zone}" if share.zone else ""
+    year = f" ({share.year})" if share.year else ""
+    marginal = ", marginal" if share.signal == "marginal" else ""
+    note = f"; {share.note}" if share.note else ""
+    part = ""
+    if whole_j > 0 and share.energy_j < whole_j:
+        part = f", for {text.percent(share.energy_j / whole_j)} of the energy"
+    return f"{value}, {share.source}{year}{zone}{marginal}{part}{note}"
 
 
 def _headline(report: RunReport) -> str:
@@ -169,8 +185,11 @@ def _emissions(record: EmissionsRecord, style: text.Style) -> list[str]:
         bound = f"{_mass_range(record.emissions_low_g, record.emissions_high_g)} from the energy bound alone"
         lines = _row("Emissions", f"{style.bold(text.mass(record.emissions_g))}  ({bound})")
     lines += _row("Place", place_text(record.location))
-    for intensity in intensities(record):
-        lines += _row("Intensity", intensity_text(intensity))
+    shares = record.sources
+    for share in shares:
+        lines += _row("Intensity", share_text(share, sum(entry.energy_j for entry in shares)))
+    for note in record.pricing_notes:
+        lines += _row("", f"{style.bad('failed')}: {note}")
     if record.water_l:
         lines += _row("Water", f"{text.number(record.water_l)} l at {record.wue_l_per_kwh:g} l/kWh")
     return lines

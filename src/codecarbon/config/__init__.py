@@ -9,7 +9,7 @@ from codecarbon.config.log import (
     set_up_logging,
     warn_once,
 )
-from codecarbon.config.methods import PLUGIN_GROUP, OutputMethod
+from codecarbon.config.methods import LOCAL_PROVIDERS, PLUGIN_GROUP, OutputMethod
 from codecarbon.config.resolve import merge_arguments, resolve
 from codecarbon.config.sources import environment_values, file_paths, file_values
 from codecarbon.config.table import BY_NAME, POSITIONAL, SETTINGS, Notice, Setting, Settings
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BY_NAME",
+    "LOCAL_PROVIDERS",
     "PLUGIN_GROUP",
     "POSITIONAL",
     "SETTINGS",

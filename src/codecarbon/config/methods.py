@@ -8,6 +8,10 @@ PLUGIN_GROUP = "codecarbon.handlers"
 """Entry point group in which other distributions announce handlers by name."""
 
 
+LOCAL_PROVIDERS = frozenset({"static", "json_file"})
+"""The sources of carbon intensity that ask no network, so that an offline tracker may use them."""
+
+
 class OutputMethod(str, Enum):
     """Where results go; the values are the names used in ``output_methods``."""
 

@@ -193,6 +193,34 @@ def _output_method(entry: object) -> str | None:
     raise ValueError("a list of " + ", ".join(method.value for method in OutputMethod))
 
 
+def names(value: object) -> tuple[str, ...]:
+    """Accept names in any case, as a list or separated by commas; a hyphen is as good as an underscore."""
+    return tuple(dict.fromkeys(word.lower().replace("-", "_") for word in _words(value, "a list of names")))
+
+
+def pairs(value: object) -> tuple[tuple[str, str], ...]:
+    """Accept ``name=value`` pairs, as a mapping, a list or separated by commas; a value alone has the empty name."""
+    expected = "name=value pairs, separated by commas"
+    words = [f"{name}={entry}" for name, entry in value.items()] if isinstance(value, dict) else _words(value, expected)
+    found: dict[str, str] = {}
+    for word in words:
+        name, is_pair, entry = (part.strip() for part in word.partition("="))
+        name, entry = (name.lower().replace("-", "_"), entry) if is_pair else ("", name)
+        if not entry or name in found or (is_pair and not name):
+            raise ValueError(expected)
+        found[name] = entry
+    return tuple(found.items())
+
+
+def _words(value: object, expected: str) -> list[str]:
+    if isinstance(value, str):
+        value = value.strip("[]() ").split(",")
+    if not isinstance(value, (list, tuple)) or not all(isinstance(word, str) for word in value):
+        raise ValueError(expected)
+    stripped = [word.strip(" \"'") for word in value]
+    return [word for word in stripped if word]
+
+
 def handler_list(value: object) -> tuple[object, ...]:
     """Accept a list of handler objects; the caller's list itself is not kept."""
     if not isinstance(value, (list, tuple)):

@@ -7,7 +7,7 @@ from logging import INFO, WARNING
 from typing import TYPE_CHECKING
 
 from codecarbon.config import parsers
-from codecarbon.config.methods import SAVE_TO_FLAGS, UNBUILT_METHODS, OutputMethod
+from codecarbon.config.methods import LOCAL_PROVIDERS, SAVE_TO_FLAGS, UNBUILT_METHODS, OutputMethod
 from codecarbon.config.sources import Source, environment_values, file_paths, file_values
 from codecarbon.config.table import BY_NAME, POSITIONAL, RETIRED, SETTINGS, Notice, Setting, Settings
 from codecarbon.config.values import Noted, Secret, Unset
@@ -56,6 +56,7 @@ def resolve(
         if not row.alias_of:
             _resolve_row(row, sources, values, origins, notices)
     _settle_aliases(values, origins)
+    _settle_watttime(values, origins, variables)
     _settle_gpu_ids(values, origins, variables)
     _settle_output_methods(values, origins, given, notices)
     notices += _keyword_notices(given)
@@ -142,6 +143,16 @@ def _settle_aliases(values: dict[str, object], origins: dict[str, str]) -> None:
             values[row.name] = values[row.alias_of] if row.alias_of in origins else row.default
 
 
+def _settle_watttime(values: dict[str, object], origins: dict[str, str], variables: Mapping[str, str]) -> None:
+    """Without an account of our own settings, take the one that WattTime's own tools use."""
+    if "watttime_username" in origins or "watttime_password" in origins:
+        return
+    for name, variable in (("watttime_username", "WATTTIME_USER"), ("watttime_password", "WATTTIME_PASSWORD")):
+        if variables.get(variable):
+            values[name] = BY_NAME[name].parse(variables[variable])
+            origins[name] = f"environment variable {variable}"
+
+
 def _settle_gpu_ids(values: dict[str, object], origins: dict[str, str], variables: Mapping[str, str]) -> None:
     """Without ids, take what the GPU runtimes will show the program."""
     if values["gpu_ids"] is not None:
@@ -200,8 +211,6 @@ def _feature_notices(values: dict[str, object], origins: dict[str, str], *, offl
     for row in SETTINGS:
         if not row.unbuilt or not values[row.name] or row.name not in origins:
             continue
-        if offline and row.name == "electricitymaps_api_token":
-            continue  # an offline tracker would not have used it either
         origin = origins[row.name]
         text = f"{row.name} is set (from {origin}), but this version cannot use it: {row.unbuilt}"
         notices.append(Notice(f"unbuilt {row.name}", text, WARNING))
@@ -209,4 +218,8 @@ def _feature_notices(values: dict[str, object], origins: dict[str, str], *, offl
         if isinstance(method, OutputMethod) and method in UNBUILT_METHODS:
             text = f"output method {method.value} is not in this version: {UNBUILT_METHODS[method]}"
             notices.append(Notice(f"unbuilt method {method.value}", text, WARNING))
+    remote = [name for name in values["intensity_providers"] or () if name not in LOCAL_PROVIDERS]  # type: ignore[attr-defined]
+    if offline and remote:
+        text = f"An offline tracker asks no network, so these sources are left out: {', '.join(remote)}"
+        notices.append(Notice("offline intensity_providers", text, WARNING))
     return notices

@@ -192,10 +192,10 @@ class Settings:
         None,
         parsers.secret,
         "secret",
-        "Token for live grid intensity from Electricity Maps.",
+        "Token for live grid intensity from Electricity Maps; with it `intensity_providers` is `electricity_maps` "
+        "unless it is given.",
         is_secret=True,
         is_nullable=True,
-        unbuilt="the run will be priced from the static tables, not from Electricity Maps",
     )
     co2_signal_api_token: Secret | None = _row(
         None,
@@ -322,6 +322,58 @@ class Settings:
         is_secret=True,
         is_nullable=True,
         alias_of="api_key",
+        **_OWN,
+    )
+
+    intensity_providers: tuple[str, ...] | None = _row(
+        None,
+        parsers.names,
+        "list",
+        "Sources of live carbon intensity, in the order in which they are asked: names in a list or separated by "
+        "commas; `static`, the yearly averages, when there is no token.",
+        is_nullable=True,
+        cli="--intensity-providers",
+        **_OWN,
+    )
+    intensity_zones: tuple[tuple[str, str], ...] = _row(
+        (),
+        parsers.pairs,
+        "list",
+        "The place as a source names it, for example `electricity_maps=DK-DK1`, separated by commas; a zone alone is "
+        "for all of them.",
+        cli="--intensity-zones",
+        **_OWN,
+    )
+    intensity_file: str | None = _row(
+        None,
+        parsers.path,
+        "path",
+        "File of the source `json_file`.",
+        is_nullable=True,
+        cli="--intensity-file",
+        **_OWN,
+    )
+    intensity_urls: tuple[tuple[str, str], ...] = _row(
+        (),
+        parsers.pairs,
+        "list",
+        "Base addresses of sources in place of their own, for example `electricity_maps=http://localhost:8080/v3/`; "
+        "not accepted from the working folder's file, which may be somebody else's.",
+        **_OWN,
+    )
+    watttime_username: str | None = _text(
+        None,  # type: ignore[arg-type]
+        "Account at WattTime; WATTTIME_USER serves as well.",
+        is_nullable=True,
+        **_OWN,
+    )
+    watttime_password: Secret | None = _row(
+        None,
+        parsers.secret,
+        "secret",
+        "Password of the account at WattTime; WATTTIME_PASSWORD serves as well.",
+        is_secret=True,
+        is_nullable=True,
         **_OWN,
     )
 

@@ -1,7 +1,4 @@
-"""The emission engine of codecarbon 3, on top of the shipped tables.
-
-Live intensity by a token is not part of this version: a token costs one warning, and the tables price.
-"""
+"""The emission engine of codecarbon 3, on top of the shipped tables and, with a token, of Electricity Maps."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ class Emissions:
 
     Args:
         data_source: Kept for its place in the signature; the tables are the same for everybody.
-        electricitymaps_api_token: Without effect in this version.
+        electricitymaps_api_token: Asks Electricity Maps before the tables, for places outside clouds.
         co2_signal_api_token: The older name of it.
         force_carbon_intensity_g_co2e_kwh: Replaces every table.
     """
@@ -48,17 +45,21 @@ class Emissions:
         self._force_g_per_kwh = force_carbon_intensity_g_co2e_kwh
         if co2_signal_api_token:
             warn_once("co2_signal_api_token", "co2_signal_api_token is deprecated: use electricitymaps_api_token")
-        if electricitymaps_api_token or co2_signal_api_token:
-            warn_once(
-                "electricitymaps_api_token", "Live carbon intensity is not built in yet: yearly averages are used"
-            )
+        self._electricitymaps_api_token = electricitymaps_api_token or co2_signal_api_token
 
     def get_cloud_emissions(self, energy: Energy, cloud: CloudMetadata, geo: GeoMetadata | None = None) -> float:
         """Return the emissions in a cloud region, kg; its country's if the provider publishes no figure."""
         return self._kg(energy, _place(geo, cloud.provider, cloud.region))
 
     def get_private_infra_emissions(self, energy: Energy, geo: GeoMetadata) -> float:
-        """Return the emissions at a place outside clouds, kg."""
+        """Return the emissions at a place outside clouds, kg; waits for the network when there is a token."""
+        if self._electricitymaps_api_token and self._force_g_per_kwh is None:
+            from codecarbon.core import electricitymaps_api
+
+            try:
+                return electricitymaps_api.get_emissions(energy, geo, self._electricitymaps_api_token)
+            except electricitymaps_api.ElectricityMapsAPIError as error:
+                logger.error("electricitymaps_api.get_emissions: %s; the tables are used", error)  # noqa: TRY400
         return self._kg(energy, _place(geo))
 
     def get_region_emissions(self, energy: Energy, geo: GeoMetadata) -> float:

@@ -10,10 +10,10 @@ from codecarbon.intensity.static import check_country, get_intensity
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codecarbon.intensity.cached import Cached
-    from codecarbon.intensity.chain import Chain
+    from codecarbon.intensity.chain import Chain, check_signals
     from codecarbon.intensity.cloud_hints import CloudHint, find_cloud_hint
     from codecarbon.intensity.provider import Capability, IntensityProvider
-    from codecarbon.intensity.registry import BUILT_IN_PROVIDERS, get_provider_class, is_provider
+    from codecarbon.intensity.registry import BUILT_IN_PROVIDERS, get_provider_class, get_signal, is_provider
     from codecarbon.intensity.time_zone import find_time_zone_country
 
 __all__ = [
@@ -25,11 +25,13 @@ __all__ = [
     "GivenPlace",
     "IntensityProvider",
     "check_country",
+    "check_signals",
     "find_cloud_hint",
     "find_place",
     "find_time_zone_country",
     "get_intensity",
     "get_provider_class",
+    "get_signal",
     "is_provider",
     "place_problems",
 ]
@@ -41,7 +43,9 @@ _LATE = {
     "BUILT_IN_PROVIDERS": "registry",
     "Capability": "provider",
     "IntensityProvider": "provider",
+    "check_signals": "chain",
     "get_provider_class": "registry",
+    "get_signal": "registry",
     "is_provider": "registry",
 }
 

@@ -44,12 +44,12 @@ class ChainAnswer(NamedTuple):
     attempts: tuple[Attempt, ...]
 
 
-def check_signals(signals: Sequence[tuple[str, str]], field: str = "intensity_providers") -> None:
+def check_signals(signals: Sequence[tuple[str, str]], *, origin: str = "the chain of sources") -> None:
     """Refuse sources whose values do not mean the same.
 
     Args:
         signals: Names of sources, each with its signal.
-        field: The setting to name in the error.
+        origin: Who put them together, for the error.
 
     Raises:
         ConfigError: One is average and another one marginal.
@@ -58,9 +58,9 @@ def check_signals(signals: Sequence[tuple[str, str]], field: str = "intensity_pr
         first, first_signal = signals[0]
         if signal != first_signal:
             raise ConfigError(
-                field,
+                "intensity_providers",
                 ",".join(entry for entry, _ in signals),
-                "the chain of sources",
+                origin,
                 f"sources of one signal: {first} is {first_signal} and {name} is {signal}, which answer different "
                 "questions and cannot be added up",
             )

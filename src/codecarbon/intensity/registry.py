@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from codecarbon.intensity.provider import IntensityProvider
+    from codecarbon.model import Signal
 
 PLUGIN_GROUP = "codecarbon.intensity_providers"
 """Entry point group in which other distributions announce sources by name."""
@@ -28,6 +29,8 @@ _BUILT_IN = {
     "sample": "codecarbon.intensity.sample:Sample",
 }
 BUILT_IN_PROVIDERS = tuple(_BUILT_IN)
+# All others are averages; a test compares this with the classes, which would take long to import.
+_MARGINAL = frozenset({"watttime"})
 
 
 def is_provider(name: str) -> bool:
@@ -64,6 +67,18 @@ def get_provider_class(name: str) -> Callable[..., IntensityProvider]:
         expected = f"a source that can be imported; {plugins[0].value} says: {error}"
         raise ConfigError("intensity_providers", name, "the caller", expected) from error
     return loaded
+
+
+def get_signal(name: str) -> Signal:
+    """Say what the values of a source mean; imports no built-in source.
+
+    Raises:
+        ConfigError: There is no source of this name.
+    """
+    if name in _BUILT_IN:
+        return "marginal" if name in _MARGINAL else "average"
+    signal: Signal = getattr(get_provider_class(name), "signal", "average")
+    return signal
 
 
 def _plugins(name: str) -> tuple[EntryPoint, ...]:

@@ -8,6 +8,7 @@ from codecarbon.model.place import Intensity, Location, Signal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codecarbon.model.series import IntensityPoint, IntensitySeries, TimeSpan
+    from codecarbon.model.shares import SourceShare
     from codecarbon.model.task import TASK_COLUMNS, TaskEmissionsData
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Scope",
     "SensorState",
     "Signal",
+    "SourceShare",
     "TaskEmissionsData",
     "TimeSpan",
     "Utilisation",
@@ -44,6 +46,10 @@ def __getattr__(name: str) -> object:
         from codecarbon.model import task
 
         return getattr(task, name)
+    if name == "SourceShare":
+        from codecarbon.model.shares import SourceShare
+
+        return SourceShare
     if name in {"IntensityPoint", "IntensitySeries", "TimeSpan"}:
         from codecarbon.model import series
 

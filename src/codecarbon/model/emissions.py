@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codecarbon.model.energy import EnergyWindow
 from codecarbon.model.place import Intensity, Location
 from codecarbon.record import FrozenRecord, Record
+
+if TYPE_CHECKING:
+    from codecarbon.model.shares import SourceShare
 
 
 @dataclass(eq=False, repr=False)
@@ -117,6 +120,7 @@ class EmissionsRecord(FrozenRecord):
         emissions_high_g: Upper end, from the energy bound alone.
         water_l: Water after PUE.
         priced: The slots, in order; each names its intensity's source and year.
+        pricing_notes: Which live sources of carbon intensity failed, and why.
     """
 
     window: EnergyWindow
@@ -128,3 +132,11 @@ class EmissionsRecord(FrozenRecord):
     emissions_high_g: float
     water_l: float
     priced: tuple[PricedEnergy, ...]
+    pricing_notes: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[SourceShare, ...]:
+        """What each source of carbon intensity priced, in order of time."""
+        from codecarbon.model.shares import shares_of
+
+        return shares_of(self.priced)

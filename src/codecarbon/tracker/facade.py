@@ -17,7 +17,15 @@ from codecarbon.tracker.lifecycle import REGISTRY, State
 from codecarbon.tracker.reports import Reports
 from codecarbon.tracker.rows import base_columns
 from codecarbon.tracker.run import RecordWindow, Run
-from codecarbon.tracker.wiring import conf_of, find_gpus, gpu_conf, hardware_conf, make_pricer, open_session
+from codecarbon.tracker.wiring import (
+    check_sources,
+    conf_of,
+    find_gpus,
+    gpu_conf,
+    hardware_conf,
+    make_pricer,
+    open_session,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     from codecarbon.measure import Mark, Session
     from codecarbon.model import EmissionsRecord
     from codecarbon.tracker.options import OfflineOptions, TrackerOptions
+    from codecarbon.tracker.pricing import Pricer
     from codecarbon.tracker.tasks import TaskTotals
 
 logger = logging.getLogger("codecarbon")
@@ -54,8 +63,10 @@ class BaseEmissionsTracker(OldNames):
     def __init__(self, project_name: str | None = UNSET, *args: Any, **options: Unpack[TrackerOptions]) -> None:  # type: ignore[assignment]
         given: dict[str, Any] = dict(options)
         self._session_factory: Callable[[Settings], Session] = given.pop("_session_factory", open_session)
+        self._pricer_factory: Callable[..., Pricer] = given.pop("_pricer_factory", make_pricer)
         self._arguments = merge_arguments((project_name, *args), given)
         self.settings = settings = resolve(self._arguments, offline=self._is_offline)
+        check_sources(settings, offline=self._is_offline)
         set_up_logging(settings)
         announce(settings)
         self._conf = conf_of(settings)
@@ -262,7 +273,7 @@ class BaseEmissionsTracker(OldNames):
     def _prepared(self) -> Run:
         """The run, made on first use: reading the machine's files costs a few milliseconds."""
         if self._run is None:
-            pricer = make_pricer(self.settings, offline=self._is_offline)
+            pricer = self._pricer_factory(self.settings, offline=self._is_offline)
             session = self._session_factory(self.settings)
 
             def columns() -> dict[str, Any]:
@@ -280,6 +291,7 @@ class BaseEmissionsTracker(OldNames):
         try:
             run = self._prepared()
             run.session.start()
+            attempt(self, "asking for carbon intensity", run.pricer.begin)
         except BaseException:
             if self._exclusive is not None:
                 self._exclusive.release()
@@ -318,6 +330,7 @@ class BaseEmissionsTracker(OldNames):
             attempt(self, "closing the run", run.end)
         self._reports.end()
         attempt(self, "taking the last sample", run.session.stop)
+        attempt(self, "settling the carbon intensity", run.pricer.end)
         attempt(self, "naming what was measured", self._update_conf)
         results = attempt(self, "writing the results", self._reports.publish, run)
         if results is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
     from codecarbon.config import OutputMethod, Secret
@@ -59,6 +59,12 @@ class TrackerOptions(TypedDict, total=False):
     nvml_library: str | PathLike[str] | None
     project_id: Any  # a text or a UUID
     project_token: str | Secret | None
+    intensity_providers: Sequence[str] | str | None
+    intensity_zones: Mapping[str, str] | Sequence[str] | str | None
+    intensity_file: str | PathLike[str] | None
+    intensity_urls: Mapping[str, str] | Sequence[str] | str | None
+    watttime_username: Text
+    watttime_password: str | Secret | None
 
 
 class OfflineOptions(TrackerOptions, total=False):

@@ -12,6 +12,8 @@ from codecarbon.units import kg_from_g, kwh_from_j
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from codecarbon.tracker.live import LiveIntensity
+
 
 class Pricer:
     """Prices energy for one place.
@@ -22,6 +24,11 @@ class Pricer:
         pue_ratio: Power usage effectiveness; multiplies every energy.
         wue_l_per_kwh: Litres of water per kilowatt hour after PUE.
         intensity_of: Intensity of a slot, by its begin in UTC seconds; the place's own when left out.
+        live: Intensity over time, in place of the other two.
+
+    Attributes:
+        intensity: The place's yearly mean, or the forced value.
+        live: Intensity over time, or None.
     """
 
     def __init__(
@@ -32,22 +39,46 @@ class Pricer:
         pue_ratio: float = 1.0,
         wue_l_per_kwh: float = 0.0,
         intensity_of: Callable[[int], Intensity] | None = None,
+        live: LiveIntensity | None = None,
     ) -> None:
         self.location = location
         self.pue_ratio = pue_ratio
         self.wue_l_per_kwh = wue_l_per_kwh
         # Static tables give one value for all times: look it up once, not once per slot.
         self.intensity = get_intensity(location, force_g_per_kwh=force_g_per_kwh)
+        self.live = live
         self._intensity_of = intensity_of or (lambda _slot: self.intensity)
         self._kg_per_j = kg_from_g(kwh_from_j(pue_ratio) * self.intensity.intensity_g_per_kwh)
+
+    def begin(self) -> None:
+        """Ask for live intensity from now on, if there is a source of it."""
+        if self.live is not None:
+            self.live.begin()
+
+    def end(self) -> None:
+        """Ask no more; what is known now prices the run. Waits for nobody."""
+        if self.live is not None:
+            self.live.end()
 
     def kwh(self, energy_j: float) -> float:
         """Energy after PUE, kWh."""
         return kwh_from_j(energy_j * self.pue_ratio)
 
     def quick_kg(self, energy_j: float) -> float:
-        """Emissions of a short stretch at the place's present intensity."""
+        """Emissions at the place's yearly mean, or at the forced value."""
         return energy_j * self._kg_per_j
+
+    def live_kg(self, parts: Iterable[tuple[int, float]]) -> float:
+        """Emissions over time.
+
+        Args:
+            parts: Begin of the slot and its energy in J before PUE.
+        """
+        if self.live is None:
+            return self.quick_kg(sum(energy_j for _, energy_j in parts))
+        slots = list(parts)
+        found = self.live.prices([slot for slot, _ in slots])
+        return kg_from_g(sum(self.kwh(energy_j) * found[slot].intensity_g_per_kwh for slot, energy_j in slots))
 
     def water_l(self, energy_j: float) -> float:
         """Water for energy that PUE was applied to already."""
@@ -63,7 +94,11 @@ class Pricer:
         Returns:
             The full record; its low and high ends follow the window's bound.
         """
-        priced = price(slots, self._intensity_of, pue_ratio=self.pue_ratio)
+        parts = list(slots)
+        intensity_of = self._intensity_of
+        if self.live is not None:
+            intensity_of = self.live.prices([slot for slot, _ in parts]).__getitem__
+        priced = price(parts, intensity_of, pue_ratio=self.pue_ratio)
         sums = total(priced, low_j=window.low_j, high_j=window.high_j, pue_ratio=self.pue_ratio)
         return EmissionsRecord(
             window=window,
@@ -75,6 +110,7 @@ class Pricer:
             emissions_high_g=sums.high_g or 0.0,
             water_l=self.water_l(sums.energy_j or 0.0),
             priced=priced,
+            pricing_notes=self.live.notes if self.live is not None else (),
         )
 
 

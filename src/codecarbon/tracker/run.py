@@ -114,9 +114,7 @@ class Run:
             ValueError: The end is before the start, or they belong to different segments.
         """
         window = self.session.window([(start, end)])
-        *closed, (newest, _, _) = self.session.boundaries(start, end)
-        parts = {slot: known_j(self.session.joules(first, last)) for slot, first, last in closed}
-        return self.pricer.record(window, split_whole(parts, newest, window.energy_j or 0.0))
+        return self.pricer.record(window, self._slots(start, end, window.energy_j or 0.0))
 
     def evaluate(self, task: Task) -> tuple[EmissionsData, bool]:
         """What a finished task used, and whether that can no longer change."""
@@ -125,13 +123,32 @@ class Run:
             raise ValueError(f"{task!r} has not ended")
         length_ns = end.t_ns - start.t_ns
         is_over = not self.session.is_running
+        # Asked first: a price that comes in meanwhile is used, and counts as final the next time.
+        is_final = self.is_price_final(start, end)
         if length_ns < BRIEF_NS:
             cpu_j, gpu_j, ram_j, is_provisional = self.session.joules(start, end)
-            kg = self.pricer.quick_kg((cpu_j or 0.0) + (gpu_j or 0.0) + (ram_j or 0.0))
+            kg = self._kg(start, end, (cpu_j or 0.0) + (gpu_j or 0.0) + (ram_j or 0.0))
             row = make_row(self.base, self.pricer, (cpu_j, gpu_j, ram_j), s_from_ns(length_ns), emissions_kg=kg)
-            return row, is_over or (self._has_loads and not is_provisional)
+            return row, is_final and (is_over or (self._has_loads and not is_provisional))
         record = self.record(start, end)
-        return row_from_record(self.base, self.pricer, record), is_over or not record.window.provisional
+        return row_from_record(self.base, self.pricer, record), is_final and (is_over or not record.window.provisional)
+
+    def is_price_final(self, start: Mark, end: Mark) -> bool:
+        """Whether the carbon intensity of a stretch can no longer change."""
+        live = self.pricer.live
+        return live is None or live.are_final(slot for slot, _, _ in self.session.boundaries(start, end))
+
+    def _kg(self, start: Mark, end: Mark, energy_j: float) -> float:
+        """Emissions of a stretch, kg."""
+        if self.pricer.live is None:
+            return self.pricer.quick_kg(energy_j)
+        return self.pricer.live_kg(self._slots(start, end, energy_j))
+
+    def _slots(self, start: Mark, end: Mark, energy_j: float) -> list[tuple[int, float]]:
+        """Spread the energy of a stretch of one segment over its slots."""
+        *closed, (newest, _, _) = self.session.boundaries(start, end)
+        parts = {slot: known_j(self.session.joules(first, last)) for slot, first, last in closed}
+        return split_whole(parts, newest, energy_j)
 
     def weigh(self, task: Task) -> tuple[float, float, float]:
         """Duration (s), energy after PUE (kWh) and emissions (kg) of a finished task, and nothing else about it."""
@@ -139,7 +156,7 @@ class Run:
         if start is None or end is None:
             raise ValueError(f"{task!r} has not ended")
         energy_j = known_j(self.session.joules(start, end))
-        return s_from_ns(end.t_ns - start.t_ns), self.pricer.kwh(energy_j), self.pricer.quick_kg(energy_j)
+        return s_from_ns(end.t_ns - start.t_ns), self.pricer.kwh(energy_j), self._kg(start, end, energy_j)
 
     def as_mark(self, instant: Mark | datetime) -> Mark:
         """The mark of an instant of the running segment.
@@ -173,6 +190,7 @@ class RecordWindow:
         self._start: Mark | None = None
         self._end: Mark | None = None
         self._record: EmissionsRecord | None = None
+        self._is_final = False
 
     def __enter__(self) -> Self:
         if self._run is not None and self._run.session.is_running:
@@ -194,6 +212,8 @@ class RecordWindow:
         """The block's record, settled as far as the samples allow; None while it runs or when nothing was measured."""
         if self._run is None or self._start is None or self._end is None:
             return None
-        if self._record is None or self._record.window.provisional:
+        if self._record is None or not self._is_final:
+            self._is_final = self._run.is_price_final(self._start, self._end)
             self._record = self._run.record(self._start, self._end)
+            self._is_final = self._is_final and not self._record.window.provisional
         return self._record

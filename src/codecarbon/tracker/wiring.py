@@ -72,7 +72,28 @@ def make_pricer(settings: Settings, *, offline: bool) -> Pricer:
     pricer = Pricer(location, force_g_per_kwh=forced, pue_ratio=settings.pue, wue_l_per_kwh=settings.wue)
     if forced is None:
         _tell_place(location, pricer)
+    if names_sources(settings):
+        from codecarbon.tracker.sources import make_live
+
+        pricer.live = make_live(settings, location, pricer.intensity, offline=offline)
     return pricer
+
+
+def names_sources(settings: Settings) -> bool:
+    """Whether the settings say anything about live carbon intensity; when not, nothing about it is loaded."""
+    return bool(settings.intensity_providers or settings.electricitymaps_api_token or settings.intensity_urls)
+
+
+def check_sources(settings: Settings, *, offline: bool) -> None:
+    """Check what the settings say about live carbon intensity.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    if names_sources(settings) or settings.intensity_zones:
+        from codecarbon.tracker import sources
+
+        sources.check_sources(settings, offline=offline)
 
 
 def _tell_place(location: Location, pricer: Pricer) -> None:

@@ -256,7 +256,7 @@ RESULT_KEYS = {
     *("start_utc", "end_utc", "duration_s", "energy_j", "energy_bound_j", "energy_std_j", "energy_kwh", "power_w"),
     *("measured_ratio", "is_provisional", "scope", "components", "missing", "emissions_g", "emissions_bound_g"),
     *("pue_ratio", "wue_l_per_kwh", "water_l", "location", "intensities", "slots", "utilisation", "sampling"),
-    "sampling_cpu_s",
+    *("sampling_cpu_s", "sources", "pricing_notes"),
 }
 COMPONENT_KEYS = {
     *("component", "energy_j", "energy_bound_j", "bound_kind", "energy_std_j", "method", "source", "scope"),
@@ -299,6 +299,47 @@ def test_json_names_each_intensity_once():
     result = document.run_dict(run_report(record(CPU_RAPL, priced=slots)))["result"]
     assert [entry["source"] for entry in result["intensities"]] == ["A yearbook"]
     assert len(result["slots"]) == 3
+
+
+LIVE = [Intensity(value, "electricity_maps", None, "FR", note="lifecycle emissions") for value in (40.0, 60.0)]
+MIXED = (
+    PricedEnergy(1748779200, 3.6e6, 40.0, LIVE[0]),
+    PricedEnergy(1748779500, 3.6e6, 60.0, LIVE[1]),
+    PricedEnergy(1748779800, 1.8e6, 28.02, FRANCE),
+)
+
+
+def test_summary_says_which_source_priced_how_much():
+    seen = flat(summary(record(CPU_RAPL, priced=MIXED, pricing_notes=("electricity_maps: timed out",))))
+    assert "Intensity: 50.0 g/kWh (40.0 to 60.0), electricity_maps, FR, for 80 % of the energy; lifecycle emissions" in seen
+    assert "56.0 g/kWh, A yearbook (2023), for 20 % of the energy" in seen
+    assert "failed: electricity_maps: timed out" in seen
+
+
+def test_summary_says_that_a_source_is_marginal():
+    slot = PricedEnergy(1748779200, 3.6e6, 500.0, Intensity(500.0, "watttime", None, "CAISO_NORTH", "marginal"))
+    assert "500 g/kWh, watttime, CAISO_NORTH, marginal" in flat(summary(record(CPU_RAPL, priced=(slot,))))
+
+
+def test_json_says_which_source_priced_how_much():
+    result = document.run_dict(run_report(record(CPU_RAPL, priced=MIXED, pricing_notes=("x: y",))))["result"]
+    first, second = result["sources"]
+    assert (first["source"], first["slot_count"], first["energy_j"], first["emissions_g"]) == (
+        "electricity_maps",
+        2,
+        7.2e6,
+        100.0,
+    )
+    assert first["intensity_range_g_per_kwh"] == [40.0, 60.0]
+    assert (second["source"], second["year"], second["zone"]) == ("A yearbook", 2023, "FRA")
+    assert [slot["source"] for slot in result["slots"]] == ["electricity_maps", "electricity_maps", "A yearbook"]
+    assert result["pricing_notes"] == ["x: y"]
+
+
+def test_a_share_without_energy_has_an_intensity():
+    slots = tuple(PricedEnergy(1748779200, 0.0, 0.0, intensity) for intensity in LIVE)
+    (share,) = record(CPU_RAPL, priced=slots).sources
+    assert share.intensity_g_per_kwh == 50.0
 
 
 def test_json_that_cannot_be_written_is_said_and_raises_nothing(tmp_path, monkeypatch):

@@ -182,7 +182,6 @@ def test_unknown_names_in_files_and_environment_are_nobodys_business(said):
         ({"output_methods": ["prometheus"]}, "nothing will be pushed to Prometheus"),
         ({"output_methods": "logfire"}, "nothing will be sent to Logfire"),
         ({"output_methods": "boamps"}, "no BoAmps report"),
-        ({"electricitymaps_api_token": "t"}, "not from Electricity Maps"),
         ({"project_id": "p"}, "no experiment will be created"),
     ],
 )
@@ -195,6 +194,54 @@ def test_a_feature_that_is_not_there_yet_is_said_once_and_accepted(said, argumen
 
 def test_an_offline_tracker_is_not_told_about_a_token_it_would_not_use(said):
     assert texts(said({"electricitymaps_api_token": "t"}, offline=True)) == []
+
+
+def test_an_offline_tracker_is_told_which_sources_are_left_out(said):
+    settings = said({"intensity_providers": "watttime, json_file, static, own"}, offline=True)
+    (text,) = texts(settings)
+    assert text == "An offline tracker asks no network, so these sources are left out: watttime, own"
+    assert texts(said({"intensity_providers": "watttime"})) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "Electricity-Maps, static",
+        ["electricity_maps", "STATIC"],
+        "[electricity_maps,static,]",
+        ("electricity_maps", "static"),
+    ],
+)
+def test_sources_are_named_in_many_ways(said, given):
+    assert said({"intensity_providers": given}).intensity_providers == ("electricity_maps", "static")
+
+
+@pytest.mark.parametrize(
+    ("given", "zones"),
+    [
+        (
+            "electricity-maps=DK-DK1, watttime = CAISO_NORTH",
+            (("electricity_maps", "DK-DK1"), ("watttime", "CAISO_NORTH")),
+        ),
+        ({"electricity_maps": "FR"}, (("electricity_maps", "FR"),)),
+        ("DK-DK1", (("", "DK-DK1"),)),
+        ("", ()),
+    ],
+)
+def test_zones_are_given_by_source(said, given, zones):
+    assert said({"intensity_zones": given}).intensity_zones == zones
+
+
+@pytest.mark.parametrize("given", [7, ["a", 7], "a=1,a=2", "a=", "=b", {"a": ""}])
+def test_pairs_that_are_none_are_refused(said, given):
+    with pytest.raises(ConfigError, match="name=value pairs"):
+        said({"intensity_zones": given})
+
+
+@pytest.mark.parametrize("given", [7, [7], {"a": "b"}])
+def test_sources_are_names(said, given):
+    with pytest.raises(ConfigError, match="a list of names"):
+        said({"intensity_providers": given})
 
 
 def test_switching_off_what_is_not_there_is_silent(said):
@@ -261,3 +308,13 @@ def test_the_process_environment_is_the_default(monkeypatch, tmp_path):
     settings = resolve()
     assert isinstance(settings, Settings)
     assert settings.project_name == "from the process"
+
+
+def test_the_account_of_watttimes_own_tools_serves(said):
+    env = {"WATTTIME_USER": "somebody", "WATTTIME_PASSWORD": "hunter2"}
+    settings = said(env=env)
+    assert (settings.watttime_username, settings.watttime_password) == ("somebody", Secret("hunter2"))
+    assert settings.origin("watttime_password") == "environment variable WATTTIME_PASSWORD"
+    assert "hunter2" not in repr(settings)
+    # An account of our own settings is taken as a whole.
+    assert said({"watttime_username": "other"}, env=env).watttime_password is None

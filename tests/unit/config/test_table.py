@@ -49,6 +49,7 @@ def test_secrets_have_no_command_line_option():
         "electricitymaps_api_token",
         "co2_signal_api_token",
         "project_token",
+        "watttime_password",
     }
     assert not [row.name for row in SETTINGS if row.cli and (row.is_secret or row.is_code_only)]
 
