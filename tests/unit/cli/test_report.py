@@ -311,7 +311,10 @@ MIXED = (
 
 def test_summary_says_which_source_priced_how_much():
     seen = flat(summary(record(CPU_RAPL, priced=MIXED, pricing_notes=("electricity_maps: timed out",))))
-    assert "Intensity: 50.0 g/kWh (40.0 to 60.0), electricity_maps, FR, for 80 % of the energy; lifecycle emissions" in seen
+    assert (
+        "Intensity: 50.0 g/kWh (40.0 to 60.0), electricity_maps, FR, for 80 % of the energy; lifecycle emissions"
+        in seen
+    )
     assert "56.0 g/kWh, A yearbook (2023), for 20 % of the energy" in seen
     assert "failed: electricity_maps: timed out" in seen
 
