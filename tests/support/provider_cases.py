@@ -21,6 +21,13 @@ from tests.support.fakes.energi_data_service import FakeEnergiDataService
 from tests.support.fakes.energy_charts import FakeEnergyCharts
 from tests.support.fakes.uk_carbon_intensity import FakeUkCarbonIntensity
 from tests.support.fakes.values import iso, unix_s
+from tests.support.fakes.watttime import (
+    LB_PER_MWH_TO_G_PER_KWH,
+    PASSWORD,
+    USER,
+    FakeWattTime,
+    value_lb_per_mwh,
+)
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,7 @@ class ProviderCase:
         elsewhere: Turns an answer into one for another zone; None when answers do not name a zone.
         expected: What the fake would have forecast for a point; None without forecasts.
         path: Path of the service's address.
+        data_path: Path of the calls that tests break; empty where each call is for data.
         is_latest_only: Whether it has one point only.
         tells_issue: Whether its forecasts say when they were made.
         basis: What its values count.
@@ -145,6 +153,7 @@ class ProviderCase:
         has_old_forecasts: Whether it keeps them.
         has_retries: Whether it tries again at once; not where the service allows hardly any calls.
         secrets: What must appear nowhere.
+        repeated: The secret that each call carries, and that a careless service may repeat in an error.
     """
 
     name: str
@@ -158,6 +167,7 @@ class ProviderCase:
     elsewhere: Callable[[Any], Any] | None
     expected: Callable[[Any, IntensityPoint], float] | None = None
     path: str = ""
+    data_path: str = ""
     is_latest_only: bool = False
     tells_issue: bool = False
     basis: str = ""
@@ -165,6 +175,7 @@ class ProviderCase:
     has_old_forecasts: bool = False
     has_retries: bool = True
     secrets: Callable[[Any], tuple[str, ...]] = field(default=lambda fake: ())
+    repeated: Callable[[Any], str] = field(default=lambda fake: "nothing")
 
     def make(self, fake: FakeServer, time: FakeTime, *, ending: str = "/", **options: Any) -> Any:
         """Make the provider."""
@@ -180,7 +191,7 @@ def tampering(fake: type[FakeServer]) -> type[FakeServer]:
 
         def answer(self, request: Request) -> Reply:
             reply = super().answer(request)
-            if self.tamper is not None and reply.status == 200:
+            if self.tamper is not None and reply.status == 200 and request.path != "/login":
                 reply.body = self.tamper(copy.deepcopy(reply.body))
             return reply
 
@@ -226,6 +237,27 @@ def _ec_observed(fake: Any, point: IntensityPoint) -> float:
     return (fake.forecast if point.is_estimated else fake.value)("de", start_s(point))
 
 
+class _FakeWattTime(FakeWattTime):
+    """With the switches that the contract uses, and without delay."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.null_s: set[int] = set()
+        self.missing_s: set[int] = set()
+        self.edits.lag_s = 0.0
+        self.edits.null = lambda start_s: start_s in self.null_s
+        self.edits.missing = lambda start_s: start_s in self.missing_s
+
+
+def _watttime(fake: Any, point: IntensityPoint) -> float:
+    return value_lb_per_mwh("CAISO_NORTH", "co2_moer", start_s(point)) * LB_PER_MWH_TO_G_PER_KWH
+
+
+def _other_meta(payload: Any) -> Any:
+    payload.get("meta", {})["region"] = "PJM_DC"
+    return payload
+
+
 _EM_ROWS = Rows(_em_rows, "carbonIntensity", ("datetime",))
 CASES = [
     ProviderCase(
@@ -243,6 +275,7 @@ CASES = [
         tells_issue=True,
         basis="lifecycle",
         secrets=lambda fake: (fake.token,),
+        repeated=lambda fake: fake.token,
     ),
     ProviderCase(
         name="electricity_maps_free",
@@ -258,6 +291,7 @@ CASES = [
         is_latest_only=True,
         basis="lifecycle",
         secrets=lambda fake: (fake.token,),
+        repeated=lambda fake: fake.token,
     ),
     ProviderCase(
         name="uk_carbon_intensity",
@@ -312,5 +346,23 @@ CASES = [
         rows=Columns(),
         elsewhere=None,
         has_retries=False,
+    ),
+    ProviderCase(
+        name="watttime",
+        fake=_FakeWattTime,
+        arguments=lambda fake: {"username": USER, "password": PASSWORD},
+        place=Location(zone="CAISO_NORTH"),
+        outside=Location(country_iso_code="USA"),
+        step_s=300,
+        observed=_watttime,
+        expected=_watttime,
+        rows=Rows(lambda payload: payload["data"], "value", ("point_time",), "%Y-%m-%dT%H:%M:%S+00:00"),
+        elsewhere=_other_meta,
+        path="/v3",
+        data_path="/v3/historical",
+        tells_issue=True,
+        signal="marginal",
+        has_old_forecasts=True,
+        secrets=lambda fake: (PASSWORD, *fake._tokens),
     ),
 ]

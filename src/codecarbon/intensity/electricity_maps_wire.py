@@ -125,7 +125,9 @@ class Wire:
 
         query = (*place.params, *params, *_NO_CALLER)
         try:
-            found = self._feed.get(path, query, read=read, valid_until_us=until, headers=self._headers)
+            found = self._feed.get(
+                path, query, read=read, valid_until_us=until, headers=self._headers, location=place.label
+            )
         except ProviderRejected as error:
             if error.status != _UNAUTHORIZED:
                 raise

@@ -178,7 +178,11 @@ class EnergiDataService:
         ]
         reader = AnswerReader(self.name, where.label)
         return self._feeds[dataset].get(
-            dataset, params, read=lambda payload: _areas(reader, payload), valid_until_us=valid_until_us
+            dataset,
+            params,
+            read=lambda payload: _areas(reader, payload),
+            valid_until_us=valid_until_us,
+            location=where.label,
         )
 
 

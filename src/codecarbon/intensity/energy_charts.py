@@ -171,7 +171,7 @@ class EnergyCharts:
             return in_s(fetched_us, _SETTLED_S if is_settled else _TTL_S)
 
         params = [("country", zone), ("start", _minute(window.start_us)), ("end", _minute(window.end_us))]
-        return self._feed.get("co2eq", params, read=read, valid_until_us=valid_until_us)
+        return self._feed.get("co2eq", params, read=read, valid_until_us=valid_until_us, location=where.label)
 
 
 def _found(reader: AnswerReader, answer: dict[str, Any]) -> _Found:

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypedDict, TypeVar
 
-from codecarbon.errors import ProviderDataError, ProviderRejected, ProviderUnavailable
+from codecarbon.errors import IntensityError, ProviderDataError, ProviderRejected, ProviderUnavailable
 from codecarbon.record import FrozenRecord
 from codecarbon.units import us_from_s
 
@@ -70,10 +70,17 @@ class Feed:
     """
 
     def __init__(self, service: str, transport: Transport, cache: DiskCache | None = None, *, owner: str = "") -> None:
+        from codecarbon.transport.forks import renew_after_fork
+
         self._service = service
         self._transport = transport
         self._cache = cache
         self._owner = owner
+        self.after_fork()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Let go of locks that threads of the parent may hold."""
         # Equal questions that come together are asked once; one lock serves several questions.
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
@@ -85,6 +92,7 @@ class Feed:
         read: Callable[[object], T],
         valid_until_us: Callable[[T, int], int],
         headers: Mapping[str, str] | None = None,
+        location: str = "",
     ) -> Fetched[T]:
         """Get an answer, from the cache while it is valid.
 
@@ -94,6 +102,7 @@ class Feed:
             read: Makes the content of the JSON, or raises; an answer that cannot be read is not kept.
             valid_until_us: From the content and the time it arrived, when to ask again.
             headers: Sent besides; credentials.
+            location: The place that is asked about, for errors.
 
         Raises:
             ProviderUnavailable: No answer, and none is kept that is new enough.
@@ -101,18 +110,34 @@ class Feed:
             ProviderDataError: An answer that cannot be used, likewise.
         """
         key = "&".join([f"{name}={value}" for name, value in params] + [self._owner])
-        if self._cache is None:
-            return self._ask(path, params, key, read=read, valid_until_us=valid_until_us, headers=headers)
-        with self._locks[hash((path, key)) % _LOCKS]:
-            kept = self._kept(path, key, read)
-            if kept is not None and not kept.is_stale:
-                return kept
-            try:
-                return self._ask(path, params, key, read=read, valid_until_us=valid_until_us, headers=headers)
-            except (ProviderUnavailable, ProviderRejected, ProviderDataError) as error:
-                if kept is None or not _may_pass(error):
-                    raise
-                return kept
+
+        def ask() -> Fetched[T]:
+            answer = self._transport.get(path, params, headers=headers or {})
+            content = read(answer.json())
+            until_us = valid_until_us(content, answer.fetched_us)
+            if self._cache is not None:
+                ends = {"valid_until_us": until_us, "fetched_us": answer.fetched_us}
+                self._cache.put(self._service, path, key, answer.body, **ends)
+            return Fetched(content, answer.fetched_us, until_us)
+
+        try:
+            if self._cache is None:
+                return ask()
+            with self._locks[hash((path, key)) % _LOCKS]:
+                return self._kept_or(ask, self._kept(path, key, read))
+        except IntensityError as error:
+            error.location = error.location or location
+            raise
+
+    def _kept_or(self, ask: Callable[[], Fetched[T]], kept: Fetched[T] | None) -> Fetched[T]:
+        if kept is not None and not kept.is_stale:
+            return kept
+        try:
+            return ask()
+        except (ProviderUnavailable, ProviderRejected, ProviderDataError) as error:
+            if kept is None or not _may_pass(error):
+                raise
+            return kept
 
     def _kept(self, path: str, key: str, read: Callable[[object], T]) -> Fetched[T] | None:
         import json
@@ -127,25 +152,6 @@ class Feed:
         except (ValueError, ProviderDataError):
             return None  # kept by a version that read it differently
         return Fetched(content, kept.fetched_us, kept.valid_until_us, kept.is_stale)
-
-    def _ask(
-        self,
-        path: str,
-        params: Sequence[tuple[str, str]],
-        key: str,
-        *,
-        read: Callable[[object], T],
-        valid_until_us: Callable[[T, int], int],
-        headers: Mapping[str, str] | None,
-    ) -> Fetched[T]:
-        answer = self._transport.get(path, params, headers=headers or {})
-        content = read(answer.json())
-        until_us = valid_until_us(content, answer.fetched_us)
-        if self._cache is not None:
-            self._cache.put(
-                self._service, path, key, answer.body, valid_until_us=until_us, fetched_us=answer.fetched_us
-            )
-        return Fetched(content, answer.fetched_us, until_us)
 
     def close(self) -> None:
         """Close the connections."""

@@ -139,6 +139,7 @@ class UkCarbonIntensity:
             _path(area, window),
             read=lambda payload: reader.half_hours(payload, use_actual=False),
             valid_until_us=lambda _, fetched_us: in_s(fetched_us, _LIVE_S),
+            location=where.label,
         )
         points = still_to_come(found.content, now_us)
         if not points:
@@ -181,6 +182,7 @@ class UkCarbonIntensity:
             _path(area, window),
             read=lambda payload: reader.half_hours(payload, use_actual=True),
             valid_until_us=valid_until_us,
+            location=where.label,
         )
 
     def _area(self, where: Location) -> _Area:
