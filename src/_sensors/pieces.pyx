@@ -143,7 +143,8 @@ def split(Steps steps not None, run_us: int, earliest_us: int, deadline_us: int,
         The cost in values times microseconds, and begin and end of each piece; None when the time does not suffice.
 
     Raises:
-        ValueError: An argument is out of range, a value is negative, or there are more than 100,000,000 states to look at.
+        ValueError: An argument is out of range, a value is negative, or there are more than
+            100,000,000 states to look at.
     """
     cdef int64_t from_us = clamp(earliest_us), to_us = clamp(deadline_us), needed, size, total_us, n
     cdef cc_task task = cc_task(window_length(run_us), pieces, penalty, NULL, NULL)
