@@ -51,6 +51,8 @@ nitpick_ignore_regex = [
     # Inside of a session; nobody makes one by hand.
     (r"py:.*", r"codecarbon\.measure\.(marks\.Segment|session\.Session)"),
     (r"py:class", r"tuple\[int \| str"),
+    # What is left of Cython's typed memoryviews.
+    (r"py:class", r":1\] \w+"),
     (r"py:.*", r"(datetime|Literal|optional|ValueError|RuntimeError|ImportError|LookupError|Exception)"),
 ]
 

@@ -6,14 +6,14 @@ Everything here is pure: series in, small records out. ``docs/method/forecast.md
 from codecarbon.forecast.place import PlaceChoice, best_place, rank_places
 from codecarbon.forecast.rolling import RollingPoint, optima, rolling
 from codecarbon.forecast.split import SplitChoice, split_window
-from codecarbon.forecast.steps import Forecast, prepare
+from codecarbon.forecast.steps import SeriesLike, prepare
 from codecarbon.forecast.window import Job, WindowChoice, best_window, plan, rank_windows, spread_start
 
 __all__ = [
-    "Forecast",
     "Job",
     "PlaceChoice",
     "RollingPoint",
+    "SeriesLike",
     "SplitChoice",
     "WindowChoice",
     "best_place",

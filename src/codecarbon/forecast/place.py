@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codecarbon._sensors import Steps
-    from codecarbon.forecast.steps import Forecast
+    from codecarbon.forecast.steps import SeriesLike
 
 _TIE_RATIO = 1e-9
 
@@ -47,7 +47,7 @@ class PlaceChoice(NamedTuple):
 
 
 def rank_places(
-    series: Mapping[str, Forecast],
+    series: Mapping[str, SeriesLike],
     duration_s: float,
     *,
     home: str | None = None,
@@ -115,7 +115,7 @@ def rank_places(
 
 
 def best_place(
-    series: Mapping[str, Forecast],
+    series: Mapping[str, SeriesLike],
     duration_s: float,
     *,
     home: str | None = None,
@@ -142,7 +142,7 @@ def best_place(
     )[0]
 
 
-def _check(series: Mapping[str, Forecast], home: str, costs: dict[str, float]) -> None:
+def _check(series: Mapping[str, SeriesLike], home: str, costs: dict[str, float]) -> None:
     problems = cost_problems(costs)
     if not series:
         problems.append(("locations", "{locations} must name a place"))

@@ -13,7 +13,7 @@ from codecarbon.units import us_from_s
 
 if TYPE_CHECKING:
     from codecarbon._sensors import Steps
-    from codecarbon.forecast.steps import Forecast
+    from codecarbon.forecast.steps import SeriesLike
 
 _LOWER = 1.0 - 1e-12
 _MAX_PIECES = 1000
@@ -53,7 +53,7 @@ class SplitChoice(NamedTuple):
 
 
 def split_window(
-    series: Forecast,
+    series: SeriesLike,
     duration_s: float,
     pieces: int,
     *,

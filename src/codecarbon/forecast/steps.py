@@ -13,13 +13,11 @@ if TYPE_CHECKING:
 
     from codecarbon.model.series import IntensityPoint
 
-    # What every search takes: a series, its points, or either of them prepared once for many searches.
-    Forecast: TypeAlias = IntensitySeries | Sequence[IntensityPoint] | Steps
-else:
-    Forecast = object
+SeriesLike: TypeAlias = "IntensitySeries | Sequence[IntensityPoint] | Steps"
+"""What every search takes: a series, its points, or what ``prepare`` made of either for many searches."""
 
 
-def prepare(series: Forecast) -> Steps:
+def prepare(series: SeriesLike) -> Steps:
     """Turn a series into steps, once for many searches; steps are returned as they are.
 
     Args:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from codecarbon._sensors import Steps
-    from codecarbon.forecast.steps import Forecast
+    from codecarbon.forecast.steps import SeriesLike
 
 _EVER_US = 1 << 60
 _LONGEST_US = 1 << 53  # 285 years, which no data cover: what is longer fits as little
@@ -64,7 +64,7 @@ class Job(NamedTuple):
 
 
 def best_window(
-    series: Forecast,
+    series: SeriesLike,
     duration_s: float,
     *,
     earliest_us: int | None = None,
@@ -103,7 +103,7 @@ def best_window(
 
 
 def rank_windows(
-    series: Forecast,
+    series: SeriesLike,
     duration_s: float,
     count: int,
     *,
@@ -152,7 +152,7 @@ def rank_windows(
     return tuple(chosen)
 
 
-def plan(jobs: Iterable[Job], series: Forecast, *, now_us: int | None = None) -> tuple[WindowChoice | None, ...]:
+def plan(jobs: Iterable[Job], series: SeriesLike, *, now_us: int | None = None) -> tuple[WindowChoice | None, ...]:
     """Find the best window for each of many runs, in one call of the native core.
 
     Args:
@@ -182,7 +182,7 @@ def plan(jobs: Iterable[Job], series: Forecast, *, now_us: int | None = None) ->
 
 def spread_start(
     choice: WindowChoice,
-    series: Forecast,
+    series: SeriesLike,
     *,
     seed: str,
     tolerance_ratio: float = 0.02,
