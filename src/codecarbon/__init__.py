@@ -9,6 +9,7 @@ from codecarbon._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codecarbon.carbon_aware import CarbonAware
+    from codecarbon.carbon_aware.decorator import carbon_aware as carbon_aware
     from codecarbon.config import OutputMethod
     from codecarbon.measure import EnergyMeter
     from codecarbon.model import EmissionsData, EmissionsRecord

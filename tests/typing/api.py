@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from codecarbon import (
+    CarbonAware,
     EmissionsData,
     EmissionsRecord,
     EmissionsTracker,
@@ -15,6 +16,7 @@ from codecarbon import (
     OutputMethod,
     TaskEmissionsTracker,
     __version__,
+    carbon_aware,
     track_emissions,
     track_task_emissions,
 )
@@ -87,3 +89,15 @@ with TaskEmissionsTracker("task", tracker) as helper:
     helper.tracker.start_task("inner")
 
 meter = EnergyMeter()
+
+
+@carbon_aware(duration="3h", within="12h", regions=["eastus"])
+def batch(size: int) -> float:
+    return size / 2
+
+
+half: float = batch(3)
+
+with CarbonAware.from_config({}) as source:
+    mean: float = source.emissions.average("eastus", datetime.now(timezone.utc), datetime.now(timezone.utc))
+    start: datetime = source.forecast.current(["eastus"], window=60)[0].optimal_points[0].time

@@ -95,7 +95,7 @@ def carbon_aware(
                 return function(*args, **kwargs)
 
         wrapper.decision = None  # type: ignore[attr-defined]
-        return cast(_Function, wrapper)
+        return cast("_Function", wrapper)
 
     return decorate
 

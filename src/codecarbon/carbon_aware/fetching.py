@@ -6,9 +6,10 @@ import hashlib
 import threading
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+from codecarbon.carbon_aware.names import FORECAST_DETAIL
 from codecarbon.carbon_aware.results import EmissionsRow, Meta
 from codecarbon.carbon_aware.sources import LOCAL
-from codecarbon.errors import CapabilityError, NoIntensityData, NotConfigured, UnknownLocation
+from codecarbon.errors import CapabilityError, InvalidParameters, NoIntensityData, NotConfigured, UnknownLocation
 from codecarbon.model import IntensitySeries, Location, TimeSpan
 
 if TYPE_CHECKING:
@@ -115,7 +116,11 @@ class Fetcher:
         Raises:
             UnknownLocation: Nobody knows it, or it lies outside the source's area.
         """
-        return self._ask(source, text, lambda where: source.observed(where, span))
+        where = self.resolve(source, text)
+        try:
+            return Series(text, source.observed(where, span))
+        except NoIntensityData as error:
+            raise UnknownLocation(text, str(error)) from error
 
     def forecast(self, source: IntensityProvider, text: str) -> Series:
         """Get the newest forecast of a place.
@@ -123,7 +128,13 @@ class Fetcher:
         Raises:
             UnknownLocation: Nobody knows it, or the source has nothing for it.
         """
-        return self._ask(source, text, source.forecast)
+        where = self.resolve(source, text)
+        try:
+            return Series(text, source.forecast(where))
+        except NoIntensityData as error:
+            self._check_area(source, where, text)
+            problem = (("location", f"there is no forecast for {{location}}: {error}"),)
+            raise InvalidParameters(problem, FORECAST_DETAIL) from error
 
     def forecast_at(self, source: IntensityProvider, text: str, requested_us: int, look_back_us: int) -> Series | None:
         """Get the forecast in force at a moment of the past; None when there was none.
@@ -132,21 +143,18 @@ class Fetcher:
             UnknownLocation: Nobody knows the place, or it lies outside the source's area.
         """
         where = self.resolve(source, text)
-        try:
-            source.zone_of(where)
-        except NoIntensityData as error:
-            raise _outside(error, text) from error
+        self._check_area(source, where, text)
         try:
             return Series(text, source.forecast_at(where, requested_us, look_back_us=look_back_us))
         except NoIntensityData:
             return None
 
-    def _ask(self, source: IntensityProvider, text: str, question: Callable[[Location], IntensitySeries]) -> Series:
-        where = self.resolve(source, text)
+    def _check_area(self, source: IntensityProvider, where: Location, text: str) -> None:
+        """Check that a place lies within a source's area."""
         try:
-            return Series(text, question(where))
+            source.zone_of(where)
         except NoIntensityData as error:
-            raise _outside(error, text) from error
+            raise UnknownLocation(text, str(error)) from error
 
     def map(self, source: IntensityProvider, work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
         """Do some work for each item, at the same time where the source waits for a network; results keep the order.
@@ -177,10 +185,6 @@ class Fetcher:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _outside(error: NoIntensityData, text: str) -> UnknownLocation:
-    return UnknownLocation(text, str(error))
 
 
 def make_meta(rows: Iterable[EmissionsRow], series: Sequence[IntensitySeries], valid_until_us: int | None) -> Meta:

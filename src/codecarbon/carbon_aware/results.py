@@ -183,7 +183,7 @@ class ScheduleOption(FrozenRecord):
         spans: When: one span, or one for each piece.
         intensity_g_per_kwh: The mean over the run.
         now_intensity_g_per_kwh: The mean over a run that starts at once in the same place, or, for the best of all
-            places, at home; None when the forecast does not cover it.
+            places, at home if one was named; None when the forecast does not cover it.
         saving_ratio: The part of the emissions that is saved against starting at once; None when that is unknown.
         emissions_g: Grams of CO2 equivalent of the run; None when its power is unknown.
     """

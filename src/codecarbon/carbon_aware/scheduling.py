@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypedDict
 
 from codecarbon.carbon_aware.checks import Problem, distinct_locations, raise_any
 from codecarbon.carbon_aware.fetching import make_meta
@@ -14,16 +15,17 @@ from codecarbon.carbon_aware.results import (
     ScheduleRequest,
 )
 from codecarbon.errors import ProviderDataError, WindowInfeasible
-from codecarbon.forecast import prepare, rank_windows
+from codecarbon.forecast import prepare, rank_windows, split_window
 from codecarbon.model import TimeSpan
 from codecarbon.units import US_PER_DAY, kwh_from_j, s_from_us
 
 if TYPE_CHECKING:
+    from codecarbon._sensors import Steps
     from codecarbon.carbon_aware.fetching import Fetcher, Series
     from codecarbon.carbon_aware.options import Options
 
 MAX_ALTERNATIVES = 100
-MAX_PIECES = 100
+MAX_PIECES = 12  # the search takes time with their square
 MAX_DURATION_S = s_from_us(366 * US_PER_DAY)
 MAX_POWER_W = 2e9  # more than any place has
 
@@ -88,38 +90,63 @@ def _schedule(found: Series, request: ScheduleRequest, now_us: int) -> LocationS
     generated_us = found.series.generated_us
     if generated_us is None:
         raise ProviderDataError("the forecast does not say when it was made", found.series.source, found.location)
-    points = tuple(sorted(found.series.points))
-    earliest_us = max(now_us, request.earliest.unix_us) if request.earliest else now_us
-    deadline_us = request.deadline.unix_us if request.deadline else None
+    steps = prepare(tuple(sorted(found.series.points)))
+    bounds = _Bounds(
+        earliest_us=max(now_us, request.earliest.unix_us) if request.earliest else now_us,
+        deadline_us=request.deadline.unix_us if request.deadline else None,
+        now_us=now_us,
+    )
+    options: list[ScheduleOption] = []
+    reason = ""
     try:
-        choices = rank_windows(
-            prepare(points),
-            request.duration_s,
-            request.alternatives,
-            earliest_us=earliest_us,
-            deadline_us=deadline_us,
-            now_us=now_us,
-        )
+        if request.pieces > 1:
+            options.append(_in_pieces(found.location, steps, request, bounds))
+        options += _in_one_piece(found.location, steps, request, bounds)
     except WindowInfeasible as error:
-        return LocationSchedule(found.location, generated_us, (), str(error))
-    options = tuple(
+        # What does not fit in one piece may fit in several.
+        reason = "" if options else str(error)
+    kept = {option.spans: option for option in reversed(options)}
+    distinct = [option for option in options if kept[option.spans] is option]
+    return LocationSchedule(found.location, generated_us, tuple(distinct[: request.alternatives]), reason)
+
+
+class _Bounds(TypedDict):
+    earliest_us: int
+    deadline_us: int | None
+    now_us: int
+
+
+def _in_pieces(location: str, steps: Steps, request: ScheduleRequest, bounds: _Bounds) -> ScheduleOption:
+    choice = split_window(steps, request.duration_s, request.pieces, resume_cost_s=request.resume_cost_s, **bounds)
+    return ScheduleOption(
+        location,
+        choice.pieces,
+        choice.intensity_g_per_kwh,
+        choice.now_intensity_g_per_kwh,
+        choice.saving_ratio,
+        _emissions_g(request, choice.intensity_g_per_kwh),
+    )
+
+
+def _in_one_piece(location: str, steps: Steps, request: ScheduleRequest, bounds: _Bounds) -> list[ScheduleOption]:
+    return [
         ScheduleOption(
-            found.location,
+            location,
             (TimeSpan(choice.start_us, choice.end_us),),
             choice.intensity_g_per_kwh,
             choice.now_intensity_g_per_kwh,
             choice.saving_ratio,
-            _emissions_g(request, choice.intensity_g_per_kwh, choice.end_us - choice.start_us),
+            _emissions_g(request, choice.intensity_g_per_kwh),
         )
-        for choice in choices
-    )
-    return LocationSchedule(found.location, generated_us, options)
+        for choice in rank_windows(steps, request.duration_s, request.alternatives, **bounds)
+    ]
 
 
-def _emissions_g(request: ScheduleRequest, intensity_g_per_kwh: float, run_us: int) -> float | None:
+def _emissions_g(request: ScheduleRequest, intensity_g_per_kwh: float) -> float | None:
+    """Emissions of the run; what resuming costs is a part of the intensity."""
     if request.power_w is None:
         return None
-    return kwh_from_j(request.power_w * s_from_us(run_us)) * intensity_g_per_kwh
+    return kwh_from_j(request.power_w * request.duration_s) * intensity_g_per_kwh
 
 
 def _best(schedules: tuple[LocationSchedule, ...], request: ScheduleRequest) -> ScheduleOption | None:
@@ -129,9 +156,21 @@ def _best(schedules: tuple[LocationSchedule, ...], request: ScheduleRequest) -> 
         return None
     home = (request.home or "").casefold()
 
-    def cost(option: ScheduleOption) -> tuple[float, bool]:
-        is_away = bool(home) and option.location.casefold() != home
-        emissions_g = option.intensity_g_per_kwh if option.emissions_g is None else option.emissions_g
-        return emissions_g + (request.move_cost_g if is_away else 0.0), is_away
+    def move_g(option: ScheduleOption) -> float:
+        return request.move_cost_g if home and option.location.casefold() != home else 0.0
 
-    return min(firsts, key=cost)
+    def cost(option: ScheduleOption) -> tuple[float, bool]:
+        emissions_g = option.intensity_g_per_kwh if option.emissions_g is None else option.emissions_g
+        return emissions_g + move_g(option), bool(home) and option.location.casefold() != home
+
+    best = min(firsts, key=cost)
+    at_home = next((option for option in firsts if option.location.casefold() == home), None)
+    if not home or best is at_home:
+        return best
+    # Away from home the alternative is to start at once at home, and the move counts.
+    home_now = at_home.now_intensity_g_per_kwh if at_home else None
+    saving_ratio = None
+    if home_now:
+        home_now_g = _emissions_g(request, home_now) or home_now
+        saving_ratio = 1.0 - cost(best)[0] / home_now_g
+    return replace(best, now_intensity_g_per_kwh=home_now, saving_ratio=saving_ratio)

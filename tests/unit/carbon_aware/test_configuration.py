@@ -340,7 +340,7 @@ def cached_operations(clock, minutes):
     return provider, Operations(Context(options, locations, kept, None, clock))
 
 
-def test_case_74_and_defect_13_cache_gives_the_same_answer_for_one_question():
+def test_defect_13_cache_gives_the_same_answer_for_one_question():
     clock = Clock("2022-01-01T00:05:30Z")
     provider, operations = cached_operations(clock, minutes=5)
     period = (moment("2022-01-01T00:02Z"), moment("2022-01-01T00:08Z"))

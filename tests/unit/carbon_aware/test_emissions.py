@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,7 @@ from codecarbon.units import US_PER_HOUR
 from tests.support.carbon_aware import (
     Clock,
     FakeProvider,
+    document_f,
     document_j,
     fake_operations,
     make_operations,
@@ -31,7 +33,6 @@ from tests.support.carbon_aware import (
 )
 
 PROFILES = ("documented", "strict")
-BOTH = pytest.mark.parametrize("profile", PROFILES)
 
 
 @pytest.fixture(params=PROFILES)
@@ -115,6 +116,29 @@ def test_cases_19_and_20_periods_that_cannot_be(tmp_path, profile, *, case, star
         operations.emissions(["westus"], at(start) if start else None, at(end))
     fault = fault_of(operations, "emissions", error)
     assert fault[:4] == (400, "ArgumentException", "Invalid parameters", errors[profile])
+
+
+def test_defect_01_errors_use_the_names_that_the_caller_wrote(tmp_path):
+    later, earlier = at("18"), at("17")
+    operations = on_j(tmp_path, "documented", forecast=document_f())
+    for endpoint, question, names in (
+        ("emissions", lambda: operations.emissions(["westus"], later, earlier), ("time", "toTime")),
+        ("average", lambda: operations.average("westus", later, earlier), ("startTime", "endTime")),
+        ("forecast", lambda: operations.forecasts(["westus"], later, earlier), ("dataStartAt", "dataEndAt")),
+    ):
+        with pytest.raises(InvalidParameters) as error:
+            question()
+        assert fault_of(operations, endpoint, error).errors == {names[0]: [f"{names[0]} must be before {names[1]}"]}
+
+
+def test_command_line_uses_the_internal_names_in_both_profiles(tmp_path, profile):
+    operations = on_j(tmp_path, profile)
+    with pytest.raises(InvalidParameters) as error:
+        operations.emissions(["westus"], at("18"), at("17"))
+    assert fault_of(operations, "command_line", error).errors == {"Start": ["Start must be before End"]}
+    with pytest.raises(InvalidParameters) as error:
+        operations.average("westus", None, None)
+    assert list(fault_of(operations, "command_line", error).errors) == ["--start-time", "--end-time"]
 
 
 def test_case_21_one_location_is_needed(tmp_path, profile):
@@ -293,12 +317,8 @@ def test_error_of_an_item_names_the_item(tmp_path):
 )
 def test_case_39_order_of_the_points_under_a_mean(profile, order, is_fine):
     points = series([10, 20, 30]).points
-    shuffled = series([1])
-    from dataclasses import replace
-
-    operations = fake_operations(
-        FakeProvider(replace(shuffled, points=tuple(points[at] for at in order))), Profile=profile
-    )
+    shuffled = replace(series([1]), points=tuple(points[at] for at in order))
+    operations = fake_operations(FakeProvider(shuffled), Profile=profile)
     if is_fine:
         assert operations.average("eastus", minute(0), minute(15)).intensity_g_per_kwh == pytest.approx(20)
     else:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from codecarbon.carbon_aware.faults import describe_fault
 from codecarbon.carbon_aware.results import ForecastRequest
-from codecarbon.errors import CapabilityError, InvalidParameters, NotConfigured, UnknownLocation
+from codecarbon.errors import CapabilityError, DiscontinuousData, InvalidParameters, NotConfigured, UnknownLocation
 from codecarbon.units import US_PER_MIN
 from tests.support.carbon_aware import (
     NEW_YEAR_US,
@@ -92,7 +94,7 @@ def test_case_44_best_point_of_a_scope(tmp_path, profile):
     assert starts(current(on_f(tmp_path, profile), 5, 20).optimal) == [(5, 20)]
 
 
-def test_case_46_and_defect_07_window_that_fits_nowhere_is_no_error(tmp_path, profile):
+def test_defect_07_window_that_fits_nowhere_is_no_error(tmp_path, profile):
     answer = current(on_f(tmp_path, profile), window=21)
     assert (answer.points, answer.optimal) == ((), ())
     assert (answer.data_start, answer.data_end) == (minute(0), minute(20))
@@ -229,7 +231,7 @@ def issue(at_min, value):
     return series([value], start, generated_us=minute(at_min).unix_us)
 
 
-def test_case_60_and_defect_11_which_forecast_was_in_force():
+def test_case_60_which_forecast_was_in_force():
     issues = [issue(0, 1), issue(5, 2)]
     for requested, value in ((3 + 20 / 60, 1), (7, 2), (5, 2)):
         for profile in PROFILES:
@@ -270,10 +272,21 @@ def test_forecast_without_points_is_told(profile):
     assert fault_of(operations, "forecast", error).status == 400
 
 
-def test_defect_08_rows_are_made_before_the_answer(tmp_path, profile):
-    answer = current(on_f(tmp_path, profile), window=10)
-    assert isinstance(answer.points, tuple)
-    assert isinstance(answer.optimal, tuple)
+def test_place_that_has_no_forecast_yet_is_known_all_the_same(tmp_path, profile):
+    operations = make_operations(
+        tmp_path, Clock("2021-12-31T23:00:00Z"), profile=profile, forecast=document_f(), data=document_j()
+    )
+    with pytest.raises(InvalidParameters, match="no forecast"):
+        operations.forecasts(["westus"])
+
+
+def test_defect_08_fault_in_the_data_is_an_error_of_the_question(profile):
+    points = series([1, 2, 3]).points
+    overlapping = replace(series([], generated_us=NEW_YEAR_US), points=(*points, points[0]._replace(duration_us=9)))
+    operations = fake_operations(FakeProvider(forecasts=[overlapping]), Profile=profile)
+    with pytest.raises(DiscontinuousData) as error:
+        operations.forecasts(["eastus"], window_min=10)
+    assert fault_of(operations, "forecast", error)[:2] == (400, "InvalidOperationException")
 
 
 def test_forecast_of_several_places_keeps_their_order():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -32,8 +33,20 @@ from codecarbon.units import US_PER_DAY, US_PER_HOUR, us_from_iso
         (" 2022-06-13 06:05 ", "2022-06-13T06:05:00Z", 0),
     ],
 )
-def test_case_28_and_defect_22_lenient_times(text, same, offset_min):
+def test_case_28_lenient_times(text, same, offset_min):
     assert read_moment(text) == Moment(us_from_iso(same), offset_min)
+
+
+@pytest.mark.parametrize("is_lenient", [True, False])
+def test_defect_22_naive_times_are_utc_wherever_the_server_stands(monkeypatch, is_lenient):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        found = read_moment("2022-01-01T09:00:00", is_lenient=is_lenient)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert found == Moment(us_from_iso("2022-01-01T09:00:00Z"))
 
 
 @pytest.mark.parametrize("text", ["2022-03-01T15:30:00Z", "2022-03-01T15:30:00.1234567+06:00", "2022-03-01T15:30"])

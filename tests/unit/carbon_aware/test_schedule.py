@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from codecarbon.carbon_aware.faults import describe_fault
@@ -84,6 +86,39 @@ def test_job_that_fits_nowhere_is_told_with_its_reason():
     assert answer.best is None
     assert answer.by_location[0].options == ()
     assert "7200" in answer.by_location[0].reason
+
+
+def test_moving_away_is_compared_with_home():
+    operations = operations_on(eastus=(10,) * 6, westus=(8,) * 6)
+    request = ScheduleRequest(("eastus", "westus"), 300.0, power_w=12_000.0, home="eastus", move_cost_g=1.0)
+    best = operations.schedule(request).best
+    assert (best.location, best.now_intensity_g_per_kwh) == ("westus", pytest.approx(10))
+    assert best.saving_ratio == pytest.approx(1 - (8 + 1) / 10)
+    operations.close()
+
+
+def test_job_in_pieces():
+    operations = operations_on(eastus=(40, 1, 40, 1, 40, 40))
+    request = ScheduleRequest(("eastus",), 600.0, pieces=2, alternatives=2, power_w=3600.0)
+    split, whole = operations.schedule(request).by_location[0].options
+    assert split.spans == (span(5, 10), span(15, 20))
+    assert split.intensity_g_per_kwh == pytest.approx(1)
+    assert split.emissions_g == pytest.approx(0.6)
+    assert len(whole.spans) == 1
+    costly = operations.schedule(request._replace(resume_cost_s=3000.0)).by_location[0].options
+    assert len(costly[0].spans) == 1
+    assert len({option.spans for option in costly}) == len(costly)
+
+
+def test_job_that_fits_in_pieces_only():
+    points = series((5, 5, 5, 5), generated_us=NEW_YEAR_US)
+    gap = replace(points, points=points.points[:1] + points.points[2:3])
+    operations = fake_operations(FakeProvider(forecasts=[gap]), clock=Clock())
+    request = ScheduleRequest(("eastus",), 480.0, pieces=2, alternatives=3)
+    found = operations.schedule(request).by_location[0]
+    assert [len(option.spans) for option in found.options] == [2]
+    assert found.reason == ""
+    assert operations.schedule(request._replace(pieces=1)).by_location[0].reason
 
 
 @pytest.mark.parametrize(

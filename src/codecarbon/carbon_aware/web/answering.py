@@ -215,7 +215,7 @@ class Answering:
     async def _stream(self, request: Request) -> Response:
         bound = bind(EVENTS, request.scope["query_string"], self._options.profile)
         notices = self.notices(bound.unknown)
-        places = distinct_locations(cast(tuple[str, ...], bound.values["location"]), self._options, plural=True)
+        places = distinct_locations(cast("tuple[str, ...]", bound.values["location"]), self._options, plural=True)
         if len(places) > MAX_TOPICS:
             raise InvalidParameters((("locations", f"at most {MAX_TOPICS} locations can be listened to at once"),))
         window_min = cast("int | None", bound.values["windowSize"])

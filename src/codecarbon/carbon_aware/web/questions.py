@@ -50,7 +50,7 @@ class Route(NamedTuple):
 
 
 def _places(values: Values) -> tuple[str, ...]:
-    return cast(tuple[str, ...], values["location"])
+    return cast("tuple[str, ...]", values["location"])
 
 
 def _moment(values: Values, name: str) -> Moment | None:
@@ -118,17 +118,17 @@ def schedule_request(values: Values) -> ScheduleRequest:
         duration_s=_seconds(given["duration"]),
         earliest=_moment(values, "earliest"),
         deadline=_moment(values, "deadline"),
-        alternatives=cast(int, given.get("alternatives", 1)),
-        pieces=cast(int, given.get("pieces", 1)),
+        alternatives=cast("int", given.get("alternatives", 1)),
+        pieces=cast("int", given.get("pieces", 1)),
         resume_cost_s=_seconds(given.get("resumeCost", 0.0)),
         power_w=cast("float | None", values["power"]),
         home=cast("str | None", values["home"]),
-        move_cost_g=cast(float, given.get("moveCost", 0.0)),
+        move_cost_g=cast("float", given.get("moveCost", 0.0)),
     )
 
 
 def _seconds(minutes: Value) -> float:
-    return s_from_us(us_from_min(cast(float, minutes)))
+    return s_from_us(us_from_min(cast("float", minutes)))
 
 
 ROUTES = (
