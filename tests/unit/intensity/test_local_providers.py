@@ -149,7 +149,7 @@ def test_a_cleaner_place_has_cleaner_samples():
 @given(st.floats(-1000, 1000))
 def test_the_shape_repeats_every_day_and_is_never_negative(hour):
     assert day_shape(hour) == pytest.approx(day_shape(hour + 24), abs=1e-9)
-    assert 0.5 < day_shape(hour) < 1.5
+    assert 0.865 - 1e-9 < day_shape(hour) <= 1.24 + 1e-9
 
 
 def test_the_shape_keeps_the_mean():
