@@ -21,7 +21,7 @@ _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 # Old keys that are read by nobody, upstream included.
 _UNUSED = (f"{VARS}:Proxy", f"{VARS}:EmissionsDataSource", f"{VARS}:ForecastDataSource")
-_KNOWN = frozenset(
+KNOWN = frozenset(
     {
         "webapirouteprefix",
         "verboseapi",
@@ -157,9 +157,15 @@ class _Rules:
         for key in _UNUSED:
             if self._settings.text(key):
                 self.complain(key, "this old key has no effect; see DataSources", is_warning=True)
+        if self._settings.text(f"{VARS}:TelemetryProvider").casefold() == "applicationinsights":
+            message = "nothing is sent to Application Insights; see /metrics"
+            self.complain(f"{VARS}:TelemetryProvider", message, is_warning=True)
+        if self.truth(f"{VARS}:EnableTelemetryLogging", default=False):
+            message = "spans are not written to the log; see /metrics"
+            self.complain(f"{VARS}:EnableTelemetryLogging", message, is_warning=True)
         for name, given in self._settings.below(VARS).items():
             parts = name.split(":")
-            if parts[0] and parts[0] not in _KNOWN:
+            if parts[0] and parts[0] not in KNOWN:
                 self.complain(given.key, "no setting has this name", is_warning=True)
 
     # --- sources -----------------------------------------------------------------------------------------------------

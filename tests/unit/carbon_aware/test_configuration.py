@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 
 from codecarbon.carbon_aware.appsettings import is_secret, load_options
 from codecarbon.carbon_aware.context import build_context
 from codecarbon.carbon_aware.operations import Operations
+from codecarbon.carbon_aware.option_rules import KNOWN
+from codecarbon.carbon_aware.sources import TYPES
 from codecarbon.carbon_aware.tolerant_json import read_tolerant_json
 from codecarbon.errors import ConfigError, InvalidParameters, NotConfigured
 from tests.support.carbon_aware import Clock, document_f, document_j, moment, settings, write_json
@@ -385,7 +388,7 @@ def test_all_settings_of_the_service():
                 "MaxLocations": 11,
                 "MaxRangeDays": 12,
                 "MaxConcurrentFetches": 13,
-                "TelemetryProvider": "ApplicationInsights",
+                "TelemetryProvider": "NotProvided",
                 "EnableTelemetryLogging": False,
             },
             "CarbonExporter": {"PeriodInHours": 48},
@@ -439,6 +442,25 @@ def test_misspelt_setting_is_warned_of():
     told = options_of({"CarbonAwareVars": {"Profil": "strict", "EmissionsDataSource": "x"}}).problems
     assert all(problem.is_warning for problem in told)
     assert sorted(problem.key for problem in told) == ["CarbonAwareVars:EmissionsDataSource", "CarbonAwareVars:Profil"]
+
+
+def test_telemetry_that_is_not_sent_is_warned_of():
+    told = options_of(
+        {"CarbonAwareVars": {"TelemetryProvider": "ApplicationInsights", "EnableTelemetryLogging": True}}
+    ).problems
+    assert [problem.is_warning for problem in told] == [True, True]
+    assert "nothing is sent" in told[0].message
+
+
+def test_defect_20_telemetry_is_off_whatever_else_is_set():
+    assert options_of().problems == ()
+    assert options_of({"CarbonAwareVars": {"VerboseApi": True}}).problems == ()
+
+
+def test_every_key_is_documented():
+    text = (Path(__file__).parents[3] / "docs/how-to/carbon-aware-configure.md").read_text(encoding="utf-8").casefold()
+    assert {key for key in KNOWN if f"`{key}`" not in text and f"`carbonawarevars:{key}`" not in text} == set()
+    assert {kind for kind in TYPES if f"`{kind}`" not in text} == set()
 
 
 def test_case_04_prefix_without_a_slash_ends_the_start():
