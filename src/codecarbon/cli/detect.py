@@ -11,11 +11,11 @@ import typer
 from codecarbon._version import __version__
 from codecarbon.cli import options, text
 from codecarbon.cli.report import intensity_text, place_text
-from codecarbon.hardware import MeasureRequest, read_facts
+from codecarbon.hardware import MeasureRequest, make_request, read_facts
 from codecarbon.hardware import detect as find_sensors
 from codecarbon.intensity import get_intensity
 from codecarbon.model import Finding, Intensity, Location, MachineFacts
-from codecarbon.tracker.wiring import locate, make_request
+from codecarbon.tracker.wiring import locate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from codecarbon.hardware.detect import detect
 from codecarbon.hardware.facts import CpuInfo, read_cpu_info, read_facts
 from codecarbon.hardware.plan import ModelChannel, ModelPlan, open_model, plan_models
 from codecarbon.hardware.rapl import RaplChannels, open_rapl
-from codecarbon.hardware.request import MeasureRequest
+from codecarbon.hardware.request import MeasureRequest, make_request
 
 __all__ = [
     "CpuInfo",
@@ -13,6 +13,7 @@ __all__ = [
     "ModelPlan",
     "RaplChannels",
     "detect",
+    "make_request",
     "open_model",
     "open_rapl",
     "plan_models",

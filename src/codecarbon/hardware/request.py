@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon.model import Roots
+
+if TYPE_CHECKING:
+    from codecarbon.config import Settings
 
 
 class MeasureRequest(NamedTuple):
@@ -36,3 +39,18 @@ class MeasureRequest(NamedTuple):
     def wants_cpu_counters(self) -> bool:
         """Whether counters may supply the processors' energy."""
         return self.force_cpu_power_w is None and not self.force_mode_cpu_load
+
+
+def make_request(settings: Settings) -> MeasureRequest:
+    """What somebody with these settings wants measured."""
+    return MeasureRequest(
+        roots=Roots(settings.sysfs_root, settings.procfs_root, settings.dev_root, settings.nvml_library),
+        tracking_mode=settings.tracking_mode,
+        sampling_hz=None if isinstance(settings.sampling_hz, str) else settings.sampling_hz,
+        force_cpu_power_w=settings.force_cpu_power,
+        force_ram_power_w=settings.force_ram_power,
+        force_mode_cpu_load=settings.force_mode_cpu_load,
+        rapl_include_dram=settings.rapl_include_dram,
+        rapl_prefer_psys=settings.rapl_prefer_psys,
+        gpu_ids=settings.gpu_ids,
+    )

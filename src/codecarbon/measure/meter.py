@@ -55,7 +55,7 @@ class Window:
 
 
 class EnergyMeter:
-    """Energy between any two instants, without carbon, files or settings.
+    """Energy between any two instants, without carbon and without files of results.
 
     Example::
 
@@ -65,11 +65,15 @@ class EnergyMeter:
         print(epoch.record.energy_j, epoch.record.low_j, epoch.record.high_j)
 
     Args:
-        request: What to measure; by default the whole machine.
+        request: What to measure; by default what the settings of the environment and the configuration files say,
+            and without any the whole machine.
+
+    Raises:
+        ConfigError: One of these settings has a value that cannot be used.
     """
 
     def __init__(self, request: MeasureRequest | None = None) -> None:
-        self._session = Session(request)
+        self._session = Session(_configured() if request is None else request)
         self._start: Mark | None = None
 
     def start(self) -> Mark:
@@ -131,3 +135,13 @@ class EnergyMeter:
             sync: Begin and end right behind an update of the counters, each up to 3 ms later.
         """
         return Window(self._session, name, sync=sync)
+
+
+def _configured() -> MeasureRequest:
+    """What the settings of the environment and of the configuration files say."""
+    from codecarbon.config import announce, resolve
+    from codecarbon.hardware import make_request
+
+    settings = resolve()
+    announce(settings)
+    return make_request(settings)

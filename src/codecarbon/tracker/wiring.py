@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from codecarbon._version import __version__
 from codecarbon.errors import SensorError
 from codecarbon.intensity import GivenPlace, find_place, place_problems
-from codecarbon.model import Roots
 from codecarbon.tracker.pricing import Pricer
 from codecarbon.tracker.rows import gpu_label
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codecarbon.config import Settings
-    from codecarbon.hardware import MeasureRequest
     from codecarbon.measure import Session
     from codecarbon.model import GpuFacts, Location
 
@@ -24,25 +22,9 @@ logger = logging.getLogger("codecarbon")
 _PLACE = ("country_iso_code", "region", "cloud_provider", "cloud_region", "country_2letter_iso_code")
 
 
-def make_request(settings: Settings) -> MeasureRequest:
-    """What a tracker with these settings wants measured."""
-    from codecarbon.hardware import MeasureRequest
-
-    return MeasureRequest(
-        roots=Roots(settings.sysfs_root, settings.procfs_root, settings.dev_root, settings.nvml_library),
-        tracking_mode=settings.tracking_mode,
-        sampling_hz=None if isinstance(settings.sampling_hz, str) else settings.sampling_hz,
-        force_cpu_power_w=settings.force_cpu_power,
-        force_ram_power_w=settings.force_ram_power,
-        force_mode_cpu_load=settings.force_mode_cpu_load,
-        rapl_include_dram=settings.rapl_include_dram,
-        rapl_prefer_psys=settings.rapl_prefer_psys,
-        gpu_ids=settings.gpu_ids,
-    )
-
-
 def open_session(settings: Settings) -> Session:
     """A session that measures what a tracker with these settings wants."""
+    from codecarbon.hardware import make_request
     from codecarbon.measure import Session
 
     return Session(make_request(settings))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from codecarbon.errors import TrackerStateError
+from codecarbon.errors import ConfigError, TrackerStateError
 from codecarbon.measure import EnergyMeter, Mark, MeasureRequest, Session
 from codecarbon.measure.hub import HUB
 from codecarbon.measure.session import CHOICE_AGE_NS
@@ -379,6 +379,26 @@ def test_the_meter_measures_a_block_without_prices(driven_roots: Roots) -> None:
     assert block.name == "block"
     assert record.component("cpu").energy_j == pytest.approx(200.0 * record.duration_s, rel=0.05)
     assert meter.stop() is None, "a second stop measures nothing"
+
+
+def test_the_meter_measures_where_the_settings_say(driven_roots: Roots, monkeypatch: pytest.MonkeyPatch) -> None:
+    roots = driven_roots
+    values = {"SYSFS_ROOT": roots.sysfs, "PROCFS_ROOT": roots.procfs, "DEV_ROOT": roots.dev}
+    for name, value in (values | {"NVML_LIBRARY": roots.nvml_library}).items():
+        monkeypatch.setenv(f"CODECARBON_{name}", value)
+    with EnergyMeter() as meter, meter.window("block") as block:
+        deadline_ns = time.monotonic_ns() + NS_PER_S // 2
+        while time.monotonic_ns() < deadline_ns:
+            pass
+    record: EnergyWindow | None = block.record
+    assert record is not None
+    assert record.component("cpu").energy_j == pytest.approx(200.0 * record.duration_s, rel=0.05)
+
+
+def test_the_meter_refuses_a_bad_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODECARBON_SAMPLING_HZ", "often")
+    with pytest.raises(ConfigError, match="sampling_hz"):
+        EnergyMeter()
 
 
 def test_cards_are_attached_when_their_library_answers_and_named_after_the_stop(tmp_path: Path) -> None:
