@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from codecarbon.errors import ConfigError, IntensityError, NoIntensityData, ProviderDataError
-from codecarbon.intensity.answers import AnswerReader, floor_us, overlapping
+from codecarbon.intensity.answers import AnswerReader, begun, floor_us, overlapping
 from codecarbon.intensity.feed import Feed, earliest_us
 from codecarbon.intensity.watttime_wire import (
     SIGNALS,
@@ -165,7 +165,7 @@ class WattTime:
             if longest_us > MARGIN_US:
                 before = TimeSpan(max(span.start_us - longest_us, 0), wanted.start_us)
                 parts = [*(self._history(asked, part) for part in self._parts(before)), *parts]
-            points = joined((part.content for part in parts), asked.region)
+            points = begun(joined((part.content for part in parts), asked.region), us_from_s(self._clock()))
             return IntensitySeries(
                 overlapping(points, span),
                 asked.region,

@@ -129,7 +129,7 @@ def _reading(
         if value is None:
             continue
         length_us = _length_us(reader, row, "frequency") or usual_us or 0
-        point = IntensityPoint(start_us, length_us, value)
+        point = IntensityPoint(start_us, length_us, value, is_estimated=generated_us is not None)
         if points.setdefault(start_us, point) != point:
             reader.refuse(f"two points from {iso_from_us(start_us)} contradict each other")
     return Reading(_in_order(reader, points.values()), generated_us, "" if unit else UNIT_NOTE)

@@ -15,6 +15,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from codecarbon._version import __version__
 from codecarbon.errors import ConfigError, ProviderDataError, ProviderRejected, ProviderUnavailable
 from codecarbon.transport.answer import Answer
+from codecarbon.transport.body import parts_of
 from codecarbon.transport.breaker import CircuitBreaker
 from codecarbon.transport.forks import renew_after_fork
 from codecarbon.transport.hush import hush_urllib3
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 USER_AGENT = f"codecarbon/{__version__} (+https://github.com/mlco2/codecarbon)"
 TIMEOUT_S = (5.0, 15.0)
 LARGEST_BYTES = 32 * 1024 * 1024
-_CHUNK_BYTES = 64 * 1024
+# Data may come in time, byte after byte, and still never end.
+LONGEST_BODY_S = 60.0
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -85,6 +87,7 @@ class Transport:
         self._rate = rate
         self._proxies = _proxies(proxy, self.base_url)
         self._clock = clock
+        self._monotonic = monotonic
         pace = Pace(clock, sleep, before_try=self._keep_to_rate, longest_s=longest_wait_s, unasked_s=unasked_wait_s)
         self._pace = pace if jitter is None else pace._replace(jitter=jitter)
         self._retry = PacedRetry.of(tries, self._pace)
@@ -196,13 +199,17 @@ class Transport:
 
     def _read(self, response: requests.Response, question: str) -> bytes:
         parts, size = [], 0
-        for part in response.iter_content(_CHUNK_BYTES):
+        late_s = self._monotonic() + LONGEST_BODY_S
+        for part in parts_of(response):
             parts.append(part)
             size += len(part)
             if size > LARGEST_BYTES:
                 raise ProviderDataError(
                     f"{self.service} answered {question} with more than {LARGEST_BYTES} bytes", self.service
                 )
+            if self._monotonic() > late_s:
+                raise requests.exceptions.ReadTimeout(f"the body did not end within {LONGEST_BODY_S:.0f} s")
+        # urllib3 before 2 does not notice itself.
         announced = response.headers.get("Content-Length", "")
         if announced.isdigit() and "Content-Encoding" not in response.headers and size < int(announced):
             raise requests.exceptions.ChunkedEncodingError(f"{size} of {announced} bytes")

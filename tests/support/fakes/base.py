@@ -30,7 +30,7 @@ HTML = b"<html><head><title>%s</title></head><body><center><h1>%s</h1></center><
 SECRET_HEADERS = {"authorization", "auth-token", "x-api-key", "x-blobr-key", "proxy-authorization"}
 SECRET_QUERY = {"api_key", "token", "securitytoken", "password"}
 
-FaultKind = Literal["status", "close", "close_after_request", "half_body", "html", "wrong_type", "body"]
+FaultKind = Literal["status", "close", "close_after_request", "half_body", "html", "wrong_type", "body", "trickle"]
 
 
 def mask(value: str) -> str:
@@ -83,6 +83,7 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+    pause_s: float = 0.0
 
     def payload(self) -> bytes:
         """The body as bytes."""
@@ -104,6 +105,7 @@ class Fault:
     path: str = ""
     reply: Reply | None = None
     after: int = 0
+    pause_s: float = 0.0
 
 
 class FakeServer:
@@ -179,6 +181,10 @@ class FakeServer:
     def html_next(self, calls: int, *, path: str = "", after: int = 0) -> None:
         """Answer the next calls with 200 and a page for people."""
         self._add(Fault("html", calls, path, html_page(200, "Sign in to the network"), after))
+
+    def trickle_next(self, calls: int, pause_s: float, *, path: str = "") -> None:
+        """Send the right body byte after byte at the next calls, with a pause after each."""
+        self._add(Fault("trickle", calls, path, pause_s=pause_s))
 
     def retype_next(self, calls: int, content_type: str, *, path: str = "") -> None:
         """Send the right body under another content type."""
@@ -344,6 +350,8 @@ class _Handler(BaseHTTPRequestHandler):
             if fault is not None and fault.kind == "wrong_type":
                 assert fault.reply is not None
                 reply.content_type = fault.reply.content_type
+        if fault is not None and fault.kind == "trickle":
+            reply.pause_s = fault.pause_s
         self._send(reply, is_half=fault is not None and fault.kind == "half_body")
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815 - names of the standard library
@@ -356,8 +364,14 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(payload[: len(payload) // 2] if is_half else payload)
-        self.wfile.flush()
+        for start in range(len(payload) if reply.pause_s else 0):
+            self.wfile.write(payload[start : start + 1])
+            self.wfile.flush()
+            if self.server.fake._stopping.wait(reply.pause_s):
+                return
+        if not reply.pause_s:
+            self.wfile.write(payload[: len(payload) // 2] if is_half else payload)
+            self.wfile.flush()
         self.close_connection = self.close_connection or is_half
 
 

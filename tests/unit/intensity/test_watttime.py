@@ -42,6 +42,7 @@ def test_it_is_in_the_registry():
 def test_measured_points_come_in_grams(rig, provider):
     series = provider.observed(SAN_FRANCISCO, HOUR)
     assert len(series.points) == 12
+    assert not any(point.is_estimated for point in series.points)
     assert found(series) == pytest.approx(expected(series))
     assert (series.zone, series.source, series.signal, series.note) == ("CAISO_NORTH", "watttime", "marginal", "")
     assert not series.is_stale
@@ -356,6 +357,7 @@ def test_the_newest_forecast(rig, provider):
     series = provider.forecast(SAN_FRANCISCO)
     assert len(series.points) == 288
     assert found(series) == pytest.approx(expected(series))
+    assert all(point.is_estimated for point in series.points)
     assert series.generated_us == us("2026-11-20T12:00:00+00:00")
     assert series.valid_until_us == us("2026-11-20T12:05:30+00:00")
 

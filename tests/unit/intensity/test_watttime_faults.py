@@ -530,6 +530,12 @@ def test_a_service_whose_clock_is_off(rig, provider, skew_s):
     assert rig.fake.logins == 1
 
 
+def test_what_has_not_begun_by_our_clock_is_not_observed(rig, provider):
+    rig.fake.skew_s = 7200
+    series = provider.observed(NAMED, span("2026-11-20T11:00:00", "2026-11-20T13:00:00"))
+    assert series.points[-1].start_us == us("2026-11-20T12:00:00+00:00")
+
+
 def test_a_wall_clock_that_jumps_does_not_keep_a_token_alive(rig):
     monotonic_s = [100.0]
     provider = rig.provider(monotonic=lambda: monotonic_s[0])

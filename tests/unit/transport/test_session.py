@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import pickle
 import socket
 import threading
@@ -219,6 +220,38 @@ def test_half_a_body_is_no_data(fake, transport):
     with pytest.raises(ProviderDataError, match="short"):
         transport.get("x")
     assert fake.count() == 1
+
+
+def test_a_body_that_trickles_without_an_end_is_given_up(fake, time):
+    def monotonic():
+        time.pass_s(10)  # ten seconds for every byte
+        return time.monotonic()
+
+    transport = Transport("echo", fake.url, **{**time.arguments, "monotonic": monotonic})
+    fake.trickle_next(1, 0.005)
+    with pytest.raises(ProviderUnavailable, match="no data in time"):
+        transport.get("x", [("long", "x" * 1000)])
+    transport.close()
+
+
+def test_a_body_that_trickles_in_time_is_whole(fake, transport):
+    fake.trickle_next(1, 0.0005)
+    assert transport.get("x").json() == {"path": "/x", "query": []}
+
+
+def test_a_compressed_body_is_unpacked_and_a_broken_one_refused(fake, transport):
+    packed = gzip.compress(b'{"a": 1}')
+    fake.replies = {
+        "/good": Reply(packed, headers={"Content-Encoding": "gzip"}),
+        "/bad": Reply(b"no gzip at all", headers={"Content-Encoding": "gzip"}),
+        "/half": Reply(packed[:-12], headers={"Content-Encoding": "gzip"}),
+    }
+    assert transport.get("good").json() == {"a": 1}
+    with pytest.raises(ProviderDataError):
+        transport.get("bad")
+    transport._breaker.passed()
+    with pytest.raises(ProviderDataError):
+        transport.get("half").json()
 
 
 def test_a_status_can_be_accepted(fake, transport):
