@@ -12,6 +12,7 @@ import pytest
 import codecarbon
 from codecarbon import errors
 from codecarbon.config import SETTINGS
+from codecarbon.intensity import BUILT_IN_PROVIDERS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -63,6 +64,12 @@ def test_every_command_is_documented():
         for parameter in command.params:
             assert getattr(parameter, "help", None) or parameter.param_type_name == "argument", parameter.name
             assert all(option in section for option in parameter.opts)
+
+
+@pytest.mark.parametrize("name", BUILT_IN_PROVIDERS)
+def test_a_source_of_carbon_intensity_is_documented(name):
+    page = (ROOT / "docs" / "reference" / "intensity-sources.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| `{name}` \|", page, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", sorted(codecarbon.__all__))

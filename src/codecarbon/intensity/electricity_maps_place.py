@@ -83,8 +83,8 @@ def check_auth(base_url: str, header: str, token: str, *, origin: str = "constru
 def find_place(where: Location, provider: str, *others: str) -> Place:
     """Choose how to ask for a place.
 
-    In this order: a zone, named or known; a cloud region; coordinates; a country, where that is one zone or the region
-    tells which; the name under which the place was asked for.
+    In this order: a zone, known for the service or named; a cloud region; coordinates; a country, where that is one
+    zone or the region tells which; the name under which the place was asked for.
 
     Args:
         where: The place.

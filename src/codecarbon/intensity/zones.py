@@ -13,11 +13,10 @@ _POLE_DEG, _DATE_LINE_DEG = 90.0, 180.0
 
 
 def named_zone(where: Location, *providers: str) -> str:
-    """Give the zone that somebody named for a place, else the one known for one of the providers, else nothing."""
-    if where.zone.strip():
-        return where.zone.strip()
+    """Give the zone of a place that is known for one of the providers, else the one named for any, else nothing."""
     known = dict(where.zones)
-    return next((known[name].strip() for name in providers if known.get(name, "").strip()), "")
+    own = (known.get(name, "").strip() for name in providers)
+    return next(filter(None, own), where.zone.strip())
 
 
 def country_code(where: Location) -> str:

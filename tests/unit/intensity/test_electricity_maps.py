@@ -108,6 +108,7 @@ def test_the_key_goes_over_no_network_in_the_clear():
     [
         (Location(zone="DK-DK1", latitude_deg=1.0, longitude_deg=1.0), {"zone": "DK-DK1"}),
         (Location(zones=(("watttime", "X"), ("electricity_maps", "SE-SE4")), key="malmo"), {"zone": "SE-SE4"}),
+        (Location(zones=(("electricity_maps", "SE-SE4"),), zone="SE4"), {"zone": "SE-SE4"}),
         (
             Location(cloud_provider="AWS", cloud_region="EU-west-3"),
             {"dataCenterProvider": "aws", "dataCenterRegion": "eu-west-3"},
