@@ -9,6 +9,7 @@ from codecarbon.carbon_aware.context import Context
 from codecarbon.carbon_aware.locations import LocationTable
 from codecarbon.carbon_aware.options import Options
 from codecarbon.errors import CapabilityError
+from codecarbon.intensity.provider import IntensityProvider
 from codecarbon.model import IntensityPoint, IntensitySeries, Location, Signal, TimeSpan
 
 US_PER_MIN = 60_000_000
@@ -100,7 +101,7 @@ def places(*keys: str) -> LocationTable:
 
 
 def context(
-    source: FakeSource | None,
+    source: IntensityProvider | None,
     options: Options | None = None,
     *,
     clock: Callable[[], float] = lambda: NOON_US / 1e6,

@@ -61,6 +61,9 @@ class Cached:
         clock: Seconds since 1970.
         max_slots: How many slots of five minutes to keep, over all zones; the longest unused go first.
         max_forecasts: How many forecasts to keep, likewise.
+
+    Attributes:
+        calls: How many questions went on to the source, answered or not.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Cached:
         self.provider = provider
         self.name = provider.name
         self.signal = provider.signal
+        self.calls = 0
         self._clock = clock
         self._max_slots = max_slots
         self._max_forecasts = max_forecasts
@@ -130,6 +134,7 @@ class Cached:
             return flight.fly(lambda: self.provider.observed(where, span))
         finally:
             with self._lock:
+                self.calls += 1
                 self._span_flights.land(key)
 
     def _slots_of(self, where: Location, zone: str, starts_us: range, *, anew: bool = False) -> Mapping[int, _Slot]:
@@ -161,6 +166,7 @@ class Cached:
         finally:
             # In one step, so that nobody finds neither the question under way nor its answer.
             with self._lock:
+                self.calls += 1
                 self._slot_flights.land((zone, span))
                 for start_us, slot in slots.items():
                     self._slots[zone, start_us] = slot
@@ -255,6 +261,7 @@ class Cached:
             series = flight.fly(ask)
         finally:
             with self._lock:
+                self.calls += 1
                 self._forecast_flights.land(key)
                 if series is not None:
                     is_settled = settled_us is not None and now_us >= settled_us

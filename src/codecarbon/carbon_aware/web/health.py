@@ -8,12 +8,12 @@ import orjson
 from fastapi import Request, Response
 
 from codecarbon.carbon_aware.moments import write_time
+from codecarbon.carbon_aware.web.counts import Counts, sources_of
 from codecarbon.carbon_aware.web.front import IS_LOCKED_OUT
 from codecarbon.web.problem import JSON_TYPE
 
 if TYPE_CHECKING:
     from codecarbon.carbon_aware.context import Context
-    from codecarbon.carbon_aware.web.counts import Counts
     from codecarbon.intensity.provider import IntensityProvider
 
 Status = Literal["healthy", "degraded", "unhealthy"]
@@ -44,10 +44,7 @@ class Health:
 
     async def ready(self, request: Request) -> Response:
         """Say whether questions can be answered, and what is in the way."""
-        sources = [
-            self._source(role, provider)
-            for role, provider in (("emissions", self._context.emissions), ("forecast", self._context.forecast))
-        ]
+        sources = [self._source(role, provider) for role, provider in sources_of(self._context)]
         status = self._status(sources)
         document: dict[str, Any] = {"status": status}
         if not request.scope.get(IS_LOCKED_OUT):
@@ -72,7 +69,7 @@ class Health:
             return {"role": role, "name": None, "status": "degraded", "detail": "not configured"}
         success_us = self._counts.last_success_us.get(provider.name)
         failure = self._counts.last_failure.get(provider.name)
-        is_failing = failure is not None and failure[0] >= (success_us or 0)
+        is_failing = provider.name in self._counts.failing
         is_synthetic = provider.name in _SYNTHETIC
         detail = "synthetic values, for trying things out" if is_synthetic else None
         return {

@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from codecarbon.carbon_aware.results import Moment
+from codecarbon.carbon_aware.web.counts import Counts, sources_of
 from codecarbon.errors import CodeCarbonError
 from codecarbon.units import US_PER_HOUR, s_from_us, us_from_s
 from codecarbon.web.flights import Flights
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from codecarbon.carbon_aware.operations import Operations
     from codecarbon.carbon_aware.results import EmissionsRow
-    from codecarbon.carbon_aware.web.counts import Counts
     from codecarbon.carbon_aware.web.settings import WebSettings
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -135,3 +135,10 @@ class Exporter(Collector):
         for (source, kind), count in counts.failures.items():
             failed.add_metric((source, kind), count)
         yield failed
+        calls = CounterMetricFamily(
+            "carbon_aware_source_calls", "Questions that went to a source's service or file.", labels=("role", "source")
+        )
+        for role, provider in sources_of(self._operations.context):
+            if provider is not None and hasattr(provider, "calls"):  # the others wait for nobody
+                calls.add_metric((role, provider.name), provider.calls)
+        yield calls
