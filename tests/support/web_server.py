@@ -10,7 +10,7 @@ from codecarbon.carbon_aware.context import Context
 from codecarbon.carbon_aware.operations import Operations
 from codecarbon.carbon_aware.options import Options
 from codecarbon.carbon_aware.web import WebSettings, create_app
-from codecarbon.carbon_aware.web.serving import Address, Server
+from codecarbon.carbon_aware.web.serving import Address, Server, listen
 
 START_TIMEOUT_S = 20.0
 
@@ -26,7 +26,8 @@ def running(source: Options | Context | Operations | None = None, settings: WebS
         addresses.append(address)
         started.set()
 
-    server = Server(create_app(source, settings=bounds), Address("127.0.0.1", 0), bounds, on_start)
+    listening = listen(Address("127.0.0.1", 0))
+    server = Server(create_app(source, settings=bounds), listening, bounds, on_start)
     thread = threading.Thread(target=server.run, name="web server under test")
     thread.start()
     try:

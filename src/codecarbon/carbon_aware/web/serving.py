@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import signal
+import socket
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -16,7 +20,7 @@ from codecarbon.carbon_aware.web.settings import WebSettings
 from codecarbon.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
     from fastapi import FastAPI
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from codecarbon.carbon_aware.options import Options
 
 _log = logging.getLogger("codecarbon.carbon_aware.serve")
+_BACKLOG, _MAX_PORT = 2048, 65535
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8080
 _ANY_HOST = {"*", "+", "0.0.0.0", "[::]"}  # noqa: S104 (spellings in ASPNETCORE_URLS, which somebody has to set)
 
@@ -88,27 +93,37 @@ def describe(context: Context, address: Address) -> list[str]:
     return lines
 
 
+def listen(address: Address) -> socket.socket:
+    """Take a port; 0 is any free one.
+
+    Raises:
+        ConfigError: It cannot be had.
+    """
+    if not 0 <= address.port <= _MAX_PORT:
+        raise ConfigError("port", address.port, "settings", f"a number from 0 to {_MAX_PORT}")
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        return socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        expected = f"an address that is free and may be listened on ({error})"
+        raise ConfigError("urls", address.url, "settings", expected) from error
+
+
 class Server(uvicorn.Server):
-    """A uvicorn server that also ends event streams when it is told to stop.
+    """A uvicorn server that ends event streams when it is told to stop, and returns after a signal.
 
     Args:
         app: What it serves.
-        address: Where; port 0 for any free one.
+        listening: Where, from ``listen``.
         settings: How long requests may take to finish.
-        on_start: Called with the real address once it listens.
+        on_start: Called with the address once it answers.
     """
 
     def __init__(
-        self,
-        app: FastAPI,
-        address: Address,
-        settings: WebSettings,
-        on_start: Callable[[Address], None],
+        self, app: FastAPI, listening: socket.socket, settings: WebSettings, on_start: Callable[[Address], None]
     ) -> None:
         config = uvicorn.Config(
             app,
-            host=address.host,
-            port=address.port,
             loop="auto",
             http="httptools",
             ws="none",
@@ -120,28 +135,48 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._app = app
-        self._address = address
+        self._listening = listening
         self._on_start = on_start
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        """Listen, and say so."""
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer, and say so."""
         self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)  # type: ignore[arg-type]
+        await super().startup(sockets)
         if self.started:
-            port = self.servers[0].sockets[0].getsockname()[1]
-            self._on_start(Address(self._address.host, port))
+            host, port, *_ = self._listening.getsockname()
+            self._on_start(Address(host, port))
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take the signals that end a server while it runs; unlike uvicorn's, they are not sent again afterwards."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {sign: signal.signal(sign, self.handle_exit) for sign in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for sign, handler in before.items():
+                signal.signal(sign, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop, on a signal."""
-        self.stop()
+        """Stop, on a signal; a second Ctrl-C no longer waits for anything."""
         super().handle_exit(sig, frame)
+        self._end_streams()
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop."""
+        super().run(sockets or [self._listening])
 
     def stop(self) -> None:
         """Stop, from any thread; requests that are being answered are finished."""
+        self.should_exit = True
+        self._end_streams()
+
+    def _end_streams(self) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._app.state.events.close)
-        self.should_exit = True
 
 
 def serve(
@@ -152,7 +187,7 @@ def serve(
     settings: WebSettings | None = None,
     say: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until a signal comes.
+    """Serve until a signal comes; requests that are being answered then are finished.
 
     Args:
         source: The settings, or what was made from them; None for those of the working folder and the environment.
@@ -166,14 +201,12 @@ def serve(
     """
     context = source if isinstance(source, Context) else build_context(source or load_options())
     bounds = settings or WebSettings()
-    address = find_address(host, port, context.options.urls)
     tell = say or _log.info
 
-    def started(real: Address) -> None:
-        for line in describe(context, real):
+    def started(address: Address) -> None:
+        for line in describe(context, address):
             tell(line)
 
-    server = Server(create_app(context, settings=bounds), address, bounds, started)
-    server.run()
-    if not server.started:
-        raise ConfigError("urls", address.url, "settings", "an address that is free and may be listened on")
+    app = create_app(context, settings=bounds)
+    with listen(find_address(host, port, context.options.urls)) as listening:
+        Server(app, listening, bounds, started).run()
