@@ -52,6 +52,7 @@ def rank_places(
     *,
     home: str | None = None,
     move_cost_g: float = 0.0,
+    move_cost_g_per_kwh: float = 0.0,
     move_energy_kwh: float = 0.0,
     move_time_s: float = 0.0,
     energy_kwh: float | None = None,
@@ -66,6 +67,7 @@ def rank_places(
         duration_s: Length of the run, seconds, more than 0.
         home: Where the run is now; None for the first place.
         move_cost_g: What moving it emits, grams of CO2 equivalent; needs ``energy_kwh``.
+        move_cost_g_per_kwh: What moving it emits, per kilowatt hour of the run.
         move_energy_kwh: What moving it uses, priced with the mean over the move at its dirtier end; needs
             ``energy_kwh``.
         move_time_s: How long moving takes, seconds, from ``now_us`` on, or else from the first instant allowed.
@@ -86,7 +88,7 @@ def rank_places(
     """
     home = next(iter(series), "") if home is None else home
     costs = {"move_cost": move_cost_g, "move_energy": move_energy_kwh, "move_time": move_time_s}
-    _check(series, home, costs)
+    _check(series, home, costs | {"move_intensity": move_cost_g_per_kwh})
     steps = {place: prepare(one) for place, one in series.items()}
     window_us, from_us, _ = limits_us(duration_s, earliest_us, deadline_us, now_us)
     base_us = base_of(steps[home], from_us, now_us)
@@ -105,7 +107,8 @@ def rank_places(
         move_g = 0.0 if is_home else move_cost_g
         if move_energy_kwh and not is_home:
             move_g += move_energy_kwh * _dirtier((steps[home], one), base_us, max(arrival_us, base_us + 1))
-        found.append(PlaceChoice(place, window, per_kwh(move_g, energy_kwh), home_now))
+        move_g_per_kwh = 0.0 if is_home else per_kwh(move_g, energy_kwh) + move_cost_g_per_kwh
+        found.append(PlaceChoice(place, window, move_g_per_kwh, home_now))
     if not found:
         raise WindowInfeasible("; ".join(reasons))
     found.sort(key=lambda choice: choice.intensity_g_per_kwh)
@@ -120,6 +123,7 @@ def best_place(
     *,
     home: str | None = None,
     move_cost_g: float = 0.0,
+    move_cost_g_per_kwh: float = 0.0,
     move_energy_kwh: float = 0.0,
     move_time_s: float = 0.0,
     energy_kwh: float | None = None,
@@ -133,6 +137,7 @@ def best_place(
         duration_s,
         home=home,
         move_cost_g=move_cost_g,
+        move_cost_g_per_kwh=move_cost_g_per_kwh,
         move_energy_kwh=move_energy_kwh,
         move_time_s=move_time_s,
         energy_kwh=energy_kwh,

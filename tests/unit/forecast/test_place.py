@@ -39,6 +39,8 @@ def test_a_move_costs_mass():
     assert (stay.place, stay.move_g_per_kwh) == ("SE", 0.0)
     moved = rank_places(PLACES, 3600, home="SE", move_cost_g=21, energy_kwh=2.0)[1]
     assert (moved.place, moved.move_g_per_kwh, moved.intensity_g_per_kwh) == ("FR", 10.5, 40.5)
+    assert rank_places(PLACES, 3600, home="SE", move_cost_g_per_kwh=10.5)[1] == moved
+    assert best_place(PLACES, 3600, home="SE", move_cost_g_per_kwh=9.5).place == "FR"
 
 
 def test_a_move_costs_energy_at_its_dirtier_end():
@@ -93,6 +95,7 @@ def test_signals_are_never_mixed():
         (PLACES, {"home": "XX"}, "home"),
         (PLACES, {"move_cost_g": 1.0}, "energy"),
         (PLACES, {"move_cost_g": -1.0}, "move_cost"),
+        (PLACES, {"move_cost_g_per_kwh": -1.0}, "move_intensity"),
         (PLACES, {"move_time_s": float("inf")}, "move_time"),
         (PLACES, {"move_energy_kwh": float("nan")}, "move_energy"),
     ],
