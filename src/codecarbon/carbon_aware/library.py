@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
@@ -17,14 +16,14 @@ from codecarbon.errors import InvalidParameters, UnknownLocation
 from codecarbon.units import US_PER_S
 
 if TYPE_CHECKING:
+    import os
+
     import requests
     from typing_extensions import Self
 
     from codecarbon.carbon_aware.options import ConfigProblem
     from codecarbon.carbon_aware.results import EmissionsRow, ForecastAnswer
     from codecarbon.model import Location
-
-Config = Mapping[str, Any] | str | os.PathLike[str]
 
 
 class EmissionsPoint(NamedTuple):
@@ -87,7 +86,7 @@ class CarbonAware:
     @classmethod
     def from_config(
         cls,
-        config: Config | None = None,
+        config: Mapping[str, Any] | str | os.PathLike[str] | None = None,
         *,
         environ: Mapping[str, str] | None = None,
         naive_is_utc: bool = False,
