@@ -145,6 +145,19 @@ def test_a_source_that_fails_is_told_and_watched_on():
     assert heard[-1][1]["intensity"] == 50
 
 
+def test_a_watch_that_breaks_sends_its_listeners_away_and_says_so(caplog):
+    source = FakeSource(OBSERVED)
+    source.error = KeyError("nobody thought of it")
+    operations = Operations(context(source))
+
+    async def listen():
+        events = Events(operations, WebSettings(event_period_s=60, heartbeat_s=60))
+        return [message async for message in events.stream([("eastus", 0)])]
+
+    assert asyncio.run(asyncio.wait_for(listen(), 10)) == [b": alive\n\n"]
+    assert "A watch ended" in caplog.text
+
+
 def test_a_stream_over_a_socket_lives_ends_with_the_server_and_takes_a_seat():
     settings = WebSettings(heartbeat_s=0.05, max_event_clients=1, shutdown_s=5)
     source = FakeSource(OBSERVED, {"eastus": points(10)})

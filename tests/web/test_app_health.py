@@ -12,12 +12,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from codecarbon.carbon_aware.appsettings import load_options
 from codecarbon.carbon_aware.operations import Operations
 from codecarbon.carbon_aware.options import ConfigProblem, Options
-from codecarbon.carbon_aware.web import WebSettings
 from codecarbon.carbon_aware.web.counts import Counts
 from codecarbon.carbon_aware.web.metrics import Exporter
 from codecarbon.errors import ProviderUnavailable
 from codecarbon.intensity import Cached, Chain
 from tests.support.fake_intensity import NOON_US, FakeSource, context, points
+from tests.support.web_server import running
 
 EXPORTING = Options(has_exporter=True)
 
@@ -134,7 +134,7 @@ def test_an_old_value_is_forgotten_when_a_new_one_cannot_be_had():
     operations = Operations(context(source, EXPORTING, keys=("eastus",)))
 
     async def renew_twice():
-        exporter = Exporter(operations, WebSettings(), Counts())
+        exporter = Exporter(operations, Counts())
         await exporter.renew()
         before = (await exporter.scrape(None)).body.decode()
         source.error = ProviderUnavailable("time-out", source.name, "eastus")
@@ -146,10 +146,19 @@ def test_an_old_value_is_forgotten_when_a_new_one_cannot_be_had():
     assert ("carbon_aware_intensity", ("eastus",)) not in samples(after)
 
 
+def test_an_exporter_that_breaks_shows_no_values_and_says_so(caplog):
+    source = FakeSource({"eastus": points(10)})
+    source.error = KeyError("nobody thought of it")
+    with running(context(source, EXPORTING)) as url:
+        found = samples(requests.get(f"{url}/metrics").text)
+    assert not [name for name, _ in found if name == "carbon_aware_intensity"]
+    assert "The exporter ended" in caplog.text
+
+
 def test_the_places_of_the_exporter_can_be_chosen(serve):
     source = FakeSource({"eastus": points(10), "westus": points(20)})
-    settings = WebSettings(exporter_locations=("westus",), shutdown_s=2)
-    found = samples(requests.get(f"{serve(context(source, EXPORTING), settings=settings)}/metrics").text)
+    options = load_options([], {"CarbonAwareVars__EnableCarbonExporter": "true", "CarbonExporter__Locations": "westus"})
+    found = samples(requests.get(f"{serve(context(source, options))}/metrics").text)
     assert [labels for name, labels in found if name == "carbon_aware_intensity"] == [("westus",)]
 
 

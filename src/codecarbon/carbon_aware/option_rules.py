@@ -85,6 +85,8 @@ def make_options(settings: Settings, problems: list[ConfigProblem], base: Path) 
         is_verbose=rules.truth(f"{VARS}:VerboseApi", default=False),
         has_exporter=rules.truth(f"{VARS}:EnableCarbonExporter", default=False),
         exporter_period_h=rules.whole("CarbonExporter:PeriodInHours", 24, least=1),
+        exporter_locations=settings.entries("CarbonExporter:Locations"),
+        exporter_refresh_s=rules.whole("CarbonExporter:RefreshSeconds", 300, least=1),
         reject_unknown=rules.truth(f"{VARS}:RejectUnknown", default=False),
         maps_provider_auth_errors=rules.truth(f"{VARS}:MapProviderAuthErrors", default=False),
         has_emissions_cache=has_cache,

@@ -93,6 +93,8 @@ class Options(FrozenRecord):
         is_verbose: Whether errors carry their cause.
         has_exporter: Whether ``/metrics`` answers.
         exporter_period_h: How far back its values may lie, hours.
+        exporter_locations: Whose values it shows; empty for all places.
+        exporter_refresh_s: How often it asks for them, seconds.
         reject_unknown: Whether unknown query names are errors.
         maps_provider_auth_errors: Whether a provider's 401 and 403 are answered as 502.
         has_emissions_cache: Whether observed values are kept for ``emissions_cache_min``.
@@ -120,6 +122,8 @@ class Options(FrozenRecord):
     is_verbose: bool = False
     has_exporter: bool = False
     exporter_period_h: int = 24
+    exporter_locations: tuple[str, ...] = ()
+    exporter_refresh_s: int = 300
     reject_unknown: bool = False
     maps_provider_auth_errors: bool = False
     has_emissions_cache: bool = False

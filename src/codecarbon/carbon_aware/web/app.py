@@ -50,17 +50,19 @@ def create_app(source: Options | Context | Operations | None = None, *, settings
     counts = Counts()
     events = Events(operations, bounds)
     answering = Answering(operations, bounds, counts, events)
-    exporter = Exporter(operations, bounds, counts) if context.options.has_exporter else None
+    exporter = Exporter(operations, counts) if context.options.has_exporter else None
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(exporter.run()) if exporter else None
+        tasks = []
+        if exporter:
+            tasks.append(asyncio.create_task(exporter.run()))
+            tasks[0].add_done_callback(exporter.ended)
         yield
         events.close()
-        if task:
+        for task in tasks:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
         operations.close()
 
     app = FastAPI(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,13 +19,14 @@ from codecarbon.web.flights import Flights
 from codecarbon.web.limits import Seats
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 
     from codecarbon.carbon_aware.operations import Operations
     from codecarbon.carbon_aware.results import EmissionsRow
     from codecarbon.carbon_aware.web.settings import WebSettings
     from codecarbon.web.asgi import Receive, Scope, Send
 
+_log = logging.getLogger(__name__)
 Topic = tuple[str, int]
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no", "content-type": "text/event-stream"}
 _ALIVE = b": alive\n\n"
@@ -48,6 +50,21 @@ class _Watch:
         self.said_window: bytes | None = None
         self.rating_g_per_kwh: float | None = None
         self.task: asyncio.Task[None] | None = None
+
+    def start(self, work: Coroutine[None, None, None]) -> None:
+        self.task = asyncio.create_task(work)
+        self.task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("A watch ended; its listeners are sent away.", exc_info=error)
+            self.end()
+
+    def end(self) -> None:
+        for queue in self.queues:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(None)
 
     def tell(self, message: bytes) -> None:
         for queue in self.queues:
@@ -84,10 +101,7 @@ class Events:
         """End all streams; their clients see the end and come back to the next server."""
         self._is_closed = True
         for watch in self._watches.values():
-            for queue in watch.queues:
-                if queue.full():
-                    queue.get_nowait()
-                queue.put_nowait(None)
+            watch.end()
 
     async def stream(self, topics: Sequence[Topic]) -> AsyncIterator[bytes]:
         """Yield the events of some topics, beginning with what holds now."""
@@ -112,7 +126,7 @@ class Events:
                 if said is not None:
                     queue.put_nowait(said)
             if watch.task is None:
-                watch.task = asyncio.create_task(self._run(topic, watch))
+                watch.start(self._run(topic, watch))
         try:
             yield
         finally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING
 
 from fastapi import Request, Response
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from codecarbon.carbon_aware.operations import Operations
     from codecarbon.carbon_aware.results import EmissionsRow
-    from codecarbon.carbon_aware.web.settings import WebSettings
 
+_log = logging.getLogger(__name__)
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _AT_ONCE = 4
 _FIRST_WAIT_S = 5.0
@@ -37,13 +38,12 @@ class Exporter(Collector):
 
     Args:
         operations: What is asked.
-        settings: How often.
         counts: What the server did.
     """
 
-    def __init__(self, operations: Operations, settings: WebSettings, counts: Counts) -> None:
+    def __init__(self, operations: Operations, counts: Counts) -> None:
         self._operations = operations
-        self._settings = settings
+        self._options = operations.context.options
         self._counts = counts
         self._newest: dict[str, EmissionsRow] = {}
         self._errors: dict[str, int] = {}
@@ -56,7 +56,14 @@ class Exporter(Collector):
         """Renew the values until the task is cancelled."""
         while True:
             await self.renew()
-            await asyncio.sleep(self._settings.exporter_period_s)
+            await asyncio.sleep(self._options.exporter_refresh_s)
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """Show no values that nobody renews any more, when the task of ``run`` fails."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("The exporter ended: no values from now on.", exc_info=error)
+            self._newest.clear()
+            self._first.set()
 
     async def renew(self) -> None:
         """Ask for the newest value of every place once."""
@@ -71,7 +78,7 @@ class Exporter(Collector):
         self._first.set()
 
     def _places(self) -> Sequence[str]:
-        return self._settings.exporter_locations or tuple(self._operations.locations())
+        return self._options.exporter_locations or tuple(self._operations.locations())
 
     async def _renew_one(self, place: str) -> None:
         try:
@@ -87,7 +94,7 @@ class Exporter(Collector):
 
     def _ask(self, place: str) -> EmissionsRow | None:
         now_us = us_from_s(self._operations.context.clock())
-        start = Moment(now_us - self._operations.context.options.exporter_period_h * US_PER_HOUR)
+        start = Moment(now_us - self._options.exporter_period_h * US_PER_HOUR)
         answer = self._operations.emissions((place,), start, Moment(now_us), plural=False)
         return max(answer.rows, key=lambda row: row.time_us, default=None)
 

@@ -19,8 +19,6 @@ class WebSettings(FrozenRecord):
         max_event_clients: How many clients may listen to events at a time.
         heartbeat_s: How often a silent event stream says that it lives, seconds.
         event_period_s: How often the events of a place are looked for at least, seconds.
-        exporter_locations: The places of the exporter; empty for all.
-        exporter_period_s: How often the values of the exporter are renewed, seconds.
         shutdown_s: How long a stopping server lets requests finish, seconds.
     """
 
@@ -31,6 +29,4 @@ class WebSettings(FrozenRecord):
     max_event_clients: int = 100
     heartbeat_s: float = 15.0
     event_period_s: float = 60.0
-    exporter_locations: tuple[str, ...] = ()
-    exporter_period_s: float = 300.0
     shutdown_s: float = 10.0
