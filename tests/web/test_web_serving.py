@@ -79,6 +79,26 @@ def test_what_is_served_is_said_with_what_is_wrong():
     assert lines[3] == "Some:Key: is wrong"
 
 
+def test_the_command_says_where_it_serves_and_ends_cleanly(tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from codecarbon.cli.carbon_aware import main; main()", "serve", "--port", "0"],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if not name.startswith("ASPNETCORE")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        url = re.search(r"http://\S+(?=,)", child.stderr.readline())[0]
+        assert requests.get(f"{url}/health", timeout=20).text == "Healthy"
+        child.send_signal(signal.SIGTERM)
+        output, _ = child.communicate(timeout=20)
+    finally:
+        child.kill()
+        child.communicate()
+    assert (output, child.returncode) == ("", 0)
+
+
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_the_server_starts_without_settings_answers_and_ends_on_a_signal_with_streams_open(tmp_path, sign):
     child = subprocess.Popen(

@@ -137,7 +137,8 @@ def serve(setting: Setting, *, host: str | None, port: str | None, urls: str | N
     import importlib
 
     # Loads the server's libraries, or says which extra brings them.
-    importlib.import_module("codecarbon.carbon_aware.web").serve(options, chosen_host, chosen_port)
+    start = importlib.import_module("codecarbon.carbon_aware.web").serve
+    start(options, chosen_host, chosen_port, say=lambda line: typer.echo(line, err=True))
 
 
 def _address(urls: str) -> tuple[str, int | None]:

@@ -181,9 +181,9 @@ class Server(uvicorn.Server):
 
 def serve(
     source: Options | Context | None = None,
-    *,
     host: str | None = None,
     port: int | None = None,
+    *,
     settings: WebSettings | None = None,
     say: Callable[[str], None] | None = None,
 ) -> None:
