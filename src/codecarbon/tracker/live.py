@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon.errors import CodeCarbonError, ConfigError, IntensityError
 from codecarbon.model import Intensity, TimeSpan
-from codecarbon.tracker.guard import Shield
+from codecarbon.tracker.guard import Shield, attempt
 from codecarbon.units import SECONDS_PER_HOUR, US_PER_S, us_from_s
 
 if TYPE_CHECKING:
@@ -116,6 +116,10 @@ class LiveIntensity:
         signal: What the sources' values mean; a marginal one is never mixed with ``fallback``, which is an average.
         clock: Seconds since 1970.
         spawn: Runs a function on a thread of its own.
+
+    Attributes:
+        is_degraded: Whether a source broke its own rules.
+        noted_faults: How it did, so that each way is logged once.
     """
 
     def __init__(
@@ -132,6 +136,8 @@ class LiveIntensity:
         self._location = location
         self._fallback = fallback
         self._is_marginal = signal == "marginal"
+        self.is_degraded = False
+        self.noted_faults: set[str] = set()
         self._clock = clock
         self._spawn = spawn
         self._lock = threading.Lock()
@@ -141,6 +147,7 @@ class LiveIntensity:
         self._late: dict[int, _Source] = {}
         self._faults: dict[str, str] = {}
         self._stop: threading.Event | None = None
+        self._is_over = False
         self._is_averaged = False
         self._shielded = Shield(self._round, "asking for carbon intensity")
 
@@ -152,6 +159,7 @@ class LiveIntensity:
             if self._stop is not None or self._is_averaged:
                 return
             self._stop = stop = threading.Event()
+            self._is_over = False
             self._pending.add(self._slot())
         self._spawn(lambda: self._run(stop))
 
@@ -162,8 +170,11 @@ class LiveIntensity:
                 return
             self._stop.set()
             self._stop = None
+            self._is_over = True
+            for slot_s in tuple(self._pending):
+                self._from_first(slot_s)
             # With no marginal value at all everything is an average, now and after another start.
-            self._is_averaged = self._is_marginal and not self._prices
+            self._is_averaged = self._is_averaged or (self._is_marginal and self._nearest(self._slot()) is None)
             self._prices.update({slot_s: self._stand_in(slot_s) for slot_s in self._pending - self._prices.keys()})
             self._pending.clear()
 
@@ -172,18 +183,16 @@ class LiveIntensity:
 
         All come from one moment, so that a sum never mixes what came before an answer with what came after it.
         """
+        wanted = list(slots_s)
         with self._lock:
-            found = {}
-            for slot_s in slots_s:
-                price = self._prices.get(slot_s)
-                if price is None and self._stop is not None:
-                    self._pending.add(slot_s)
-                    price = self._from_first(slot_s)
-                if price is None:
-                    price = self._stand_in(slot_s)
-                    if self._stop is None:
-                        self._prices[slot_s] = price
-                found[slot_s] = price
+            if self._stop is not None:
+                self._pending.update(slot_s for slot_s in wanted if slot_s not in self._prices)
+            # What is held comes before any stand-in is chosen, which for marginal values depends on it.
+            for slot_s in wanted:
+                self._from_first(slot_s)
+            found = {slot_s: self._prices.get(slot_s) or self._stand_in(slot_s) for slot_s in wanted}
+            if self._is_over:
+                self._prices.update(found)
             return found
 
     def are_final(self, slots_s: Iterable[int]) -> bool:
@@ -239,7 +248,8 @@ class LiveIntensity:
                 return
             if source.retry_s > now_s:
                 continue
-            failure, series = self._ask(source, wanted, now_s)
+            answer = attempt(self, f"asking {source.provider.name}", self._ask, source, wanted, now_s)
+            failure, series = answer or ("it failed in a way that it should not, see the log", None)
             with self._lock:
                 if stop.is_set():
                     return  # too late: what was known then stands
@@ -295,7 +305,7 @@ class LiveIntensity:
                     self._late.pop(slot_s, None)
         return left
 
-    def _note_failure(self, source: _Source, error: CodeCarbonError | None, now_s: float) -> None:
+    def _note_failure(self, source: _Source, error: CodeCarbonError | str | None, now_s: float) -> None:
         name, reason = source.provider.name, str(error)
         if not source.failures:
             logger.warning("No carbon intensity from %s for now, it is asked again: %s", name, reason)
@@ -315,31 +325,39 @@ class LiveIntensity:
         now_s = int(self._clock())
         return now_s - now_s % SLOT_S
 
-    def _from_first(self, slot_s: int) -> Intensity | None:
-        """What the first source's values, for example of a whole hour, say about a slot that nobody asked for yet."""
-        if not self._sources:
-            return None
+    def _from_first(self, slot_s: int) -> None:
+        """Price a slot that nobody asked for yet by what the first source said, for example about a whole hour."""
+        if slot_s in self._prices or not self._sources or self._is_averaged:
+            return
         price = self._sources[0].price(slot_s)
         if price is not None:
             self._prices[slot_s] = price
             self._pending.discard(slot_s)
-        return price
 
     def _stand_in(self, slot_s: int) -> Intensity:
         if self._is_marginal:
-            if not self._prices or self._is_averaged:
-                return self._fallback
-            nearest_s = min(self._prices, key=lambda known_s: (abs(known_s - slot_s), known_s))
-            return _noted(self._prices[nearest_s], "the nearest value, since there is none for the time itself")
-        late = self._late.get(slot_s)
-        newest = None if late is None or late.failures else late.newest(slot_s)
-        if newest is not None:
-            return newest
+            return (None if self._is_averaged else self._nearest(slot_s)) or self._fallback
         for source in self._sources or ():
             price = source.price(slot_s)
             if price is not None:
                 return price
+        late = self._late.get(slot_s)
+        newest = None if late is None or late.failures else late.newest(slot_s)
+        if newest is not None:
+            return newest
         return _noted(self._fallback, "no live value")
+
+    def _nearest(self, slot_s: int) -> Intensity | None:
+        """The value that is nearest to a slot, of those that are known at all: None for one slot is None for all."""
+        found: Intensity | None = None
+        if self._prices:
+            found = self._prices[min(self._prices, key=lambda known_s: (abs(known_s - slot_s), known_s))]
+        else:
+            pieces = [piece for source in self._sources or () for piece in source.held.values()]
+            if pieces:
+                piece = min(pieces, key=lambda entry: abs(entry.point.end_us - slot_s * US_PER_S))
+                found = _intensity(piece, piece.point.intensity_g_per_kwh)
+        return None if found is None else _noted(found, "the nearest value, since there is none for the time itself")
 
 
 def _intensity(piece: _Piece, intensity_g_per_kwh: float) -> Intensity:

@@ -62,6 +62,11 @@ def check_sources(settings: Settings, *, offline: bool) -> None:
         for field in _NEEDS.get(name, ()):
             if not getattr(settings, field):
                 raise ConfigError(field, None, settings.origin(field), f"a value, since the source {name} needs it")
+    zones = dict(settings.intensity_zones)
+    if "watttime" in names and not (zones.get("watttime") or zones.get("")):
+        # It finds regions by coordinates, and a run knows a country or a cloud region at best.
+        field, example = "intensity_zones", "watttime=CAISO_NORTH"
+        raise ConfigError(field, dict(zones), settings.origin(field), f"the region at WattTime, for example {example}")
     check_signals([(name, get_signal(name)) for name in names], origin=origin)
 
 

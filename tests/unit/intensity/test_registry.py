@@ -12,7 +12,7 @@ from codecarbon.intensity.constant import Constant
 from tests.support.fresh_python import run_python
 
 
-@pytest.mark.parametrize("name", ["json_file", "constant", "static", "sample"])
+@pytest.mark.parametrize("name", BUILT_IN_PROVIDERS)
 def test_a_name_leads_to_its_class(name):
     assert get_provider_class(name).name == name
     assert is_provider(name)

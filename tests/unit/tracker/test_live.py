@@ -6,6 +6,8 @@ import logging
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from codecarbon.errors import ConfigError, NoIntensityData, ProviderUnavailable
 from codecarbon.model import Intensity, Location
@@ -241,13 +243,14 @@ def test_sources_that_cannot_be_made_leave_the_yearly_average(log):
     assert [record.levelno for record in log.records] == [logging.ERROR]
 
 
-def test_a_fault_of_ours_is_logged_and_costs_the_live_values_only(log):
-    provider = FakeProvider()
-    provider.observed = lambda *_: 1 / 0
-    rig = Rig(provider)
+def test_a_source_that_breaks_its_rules_is_logged_and_the_next_one_is_asked(log):
+    broken, other = FakeProvider(name="broken"), FakeProvider(name="other")
+    broken.observed = lambda *_: 1 / 0
+    rig = Rig(broken, other)
     rig.go(0)
-    assert rig.sources(1) == ["tables"]
+    assert rig.sources(1) == ["other"]
     assert any("ZeroDivisionError" in record.getMessage() for record in log.records)
+    assert rig.live.notes == ("broken: it failed in a way that it should not, see the log",)
 
 
 # --- the end ---------------------------------------------------------------------------------------------------------
@@ -315,6 +318,69 @@ def test_marginal_and_average_are_never_added_up():
     rig.live.end()
     prices = rig.live.prices([BEGIN_S + at * SLOT_S for at in range(5)]).values()
     assert {price.signal for price in prices} == {"marginal"}
+
+
+def test_a_late_marginal_source_prices_a_run_with_what_it_has():
+    late = FakeProvider(lambda start_us: 900.0 if start_us < (BEGIN_S - 600) * US_PER_S else None, signal="marginal")
+    rig = Rig(late, signal="marginal")
+    rig.go(0)
+    rig.live.end()
+    slots_s = [BEGIN_S - 86_400, BEGIN_S, BEGIN_S + 86_400]
+    assert {price.signal for price in rig.live.prices(slots_s).values()} == {"marginal"}
+    assert rig.values(1) == [900.0]
+    assert rig.live.notes == ()
+
+
+def test_no_sum_holds_both_signals_while_the_first_answer_comes_in():
+    """What a source said may be there before any slot was priced with it."""
+    rig = Rig(FakeProvider(by_slot([900, 800]), signal="marginal"), signal="marginal")
+    rig.go(0)
+    rig.live._prices.clear()
+    prices = rig.live.prices([BEGIN_S - SLOT_S, BEGIN_S]).values()
+    assert {price.signal for price in prices} == {"marginal"}
+
+
+EVENTS = st.lists(st.sampled_from(["answer", "fail", "late", "look", "end", "begin", "hour", "slot"]), max_size=25)
+
+
+@given(EVENTS, st.sampled_from([300, 3600, 60]))
+def test_whatever_happens_a_sum_has_one_signal_and_what_is_final_stays(events, step_s):
+    provider = FakeProvider(signal="marginal", step_us=step_s * US_PER_S)
+    provider.error = AWAY
+    rig = Rig(provider, signal="marginal")
+    final = {}
+    for event in events:
+        now_s = rig.now_s
+        if event in {"answer", "late"}:
+            newest_us = (now_s - (900 if event == "late" else 0)) * US_PER_S
+            provider.value_of = lambda start_us, newest_us=newest_us: 500.0 if start_us <= newest_us else None
+        provider.error = {"answer": None, "late": None, "fail": AWAY}.get(event, provider.error)
+        if event in {"answer", "late", "fail"}:
+            rig.live.ask()
+        rig.now_s += {"hour": 3600, "slot": 300}.get(event, 0)
+        if event == "end":
+            rig.live.end()
+        if event == "begin":
+            rig.live.begin()
+        slots_s = range(BEGIN_S - SLOT_S, int(rig.now_s), SLOT_S)
+        prices = rig.live.prices(slots_s)
+        assert len({price.signal for price in prices.values()}) == 1
+        assert all(prices[slot_s] == price for slot_s, price in final.items())
+        final.update((slot_s, price) for slot_s, price in prices.items() if rig.live.are_final([slot_s]))
+
+
+def test_a_price_that_is_asked_for_before_the_begin_is_not_settled():
+    live = LiveIntensity(tuple, Location(), MEAN, signal="marginal", clock=lambda: BEGIN_S)
+    assert live.prices([BEGIN_S])[BEGIN_S] == MEAN
+    assert not live.are_final([BEGIN_S])
+
+
+def test_what_is_held_prices_a_slot_that_nobody_asked_for_before_the_end():
+    rig = Rig(FakeProvider(lambda _start_us: 70.0, step_us=3600 * US_PER_S, signal="marginal"), signal="marginal")
+    rig.go(0)
+    rig.live._pending.add(BEGIN_S + SLOT_S)
+    rig.live.end()
+    assert rig.note(1) == ""
 
 
 def test_a_run_without_any_marginal_value_is_priced_by_averages_as_a_whole():

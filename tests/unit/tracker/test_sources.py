@@ -74,10 +74,15 @@ def test_an_offline_tracker_asks_files_only():
         ({"intensity_providers": "watttime", "watttime_username": "x"}, "watttime_password=None.*watttime needs it"),
         ({"intensity_providers": "json_file"}, "intensity_file=None"),
         (
+            {"intensity_providers": "watttime", "watttime_username": "x", "watttime_password": "y"},
+            "watttime=CAISO_NORTH",
+        ),
+        (
             {
                 "intensity_providers": "uk_carbon_intensity,watttime",
                 "watttime_username": "x",
                 "watttime_password": "y",
+                "intensity_zones": "watttime=CAISO_NORTH",
             },
             "uk_carbon_intensity is average and watttime is marginal",
         ),

@@ -1,4 +1,4 @@
-"""A run with a token: priced by Electricity Maps, over a socket, whatever that does."""
+"""A run with a token or an account: priced over a socket, whatever the service does."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from codecarbon.input import DataSource
 from tests.support.fake_session import FakeAnchors, FakeSession
 from tests.support.fakes.electricity_maps import FakeElectricityMaps
 from tests.support.fakes.values import g_per_kwh
+from tests.support.fakes.watttime import PASSWORD, USER, FakeWattTime
 
 ZONE = "FR"
 KWH_J = 3.6e6
@@ -148,6 +149,44 @@ def test_an_offline_tracker_asks_nobody(tracker_of, fake):
     tracker, session = tracker_of(OfflineEmissionsTracker)
     assert run_10_s(tracker, session, fake, asks=False) == pytest.approx(0.056039)
     assert fake.log == []
+
+
+def test_a_second_run_on_the_machine_asks_nobody(tracker_of, fake):
+    first = run_10_s(*tracker_of(), fake)
+    asked = len(fake.log)
+    second = run_10_s(*tracker_of(), fake)
+    assert second == pytest.approx(first)
+    assert len(fake.log) == asked
+
+
+def test_marginal_values_price_a_run_and_are_called_so(tracker_of):
+    with FakeWattTime() as watttime:
+        tracker, session = tracker_of(
+            electricitymaps_api_token=None,
+            intensity_providers="watttime",
+            intensity_zones="watttime=CAISO_NORTH",
+            intensity_urls={"watttime": watttime.base_url},
+            watttime_username=USER,
+            watttime_password=PASSWORD,
+        )
+        kg = run_marginal(tracker, session)
+    shares = tracker.final_record.sources
+    assert {(share.source, share.zone, share.signal) for share in shares} == {("watttime", "CAISO_NORTH", "marginal")}
+    assert kg == pytest.approx(sum(share.emissions_g for share in shares) / 1000)
+    assert tracker.final_record.pricing_notes == ()
+
+
+def run_marginal(tracker, session):
+    tracker.start()
+    slot_s = int(session.anchors.unix_ns(0) / 1e9)
+    live = tracker._run.pricer.live
+    until_s = time.monotonic() + 20
+    # Its values are some minutes late, so that no slot has its own yet.
+    while live.prices([slot_s])[slot_s].signal != "marginal" and not live.notes:
+        assert time.monotonic() < until_s
+        time.sleep(0.005)
+    session.clock.pass_s(10)
+    return tracker.stop()
 
 
 # --- the path of codecarbon 3 ----------------------------------------------------------------------------------------
