@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import re
 
 import pytest
 import requests
+from fastapi import FastAPI
 
 from codecarbon.carbon_aware.options import Options
+from codecarbon.carbon_aware.web import create_app
 from tests.support.fake_intensity import NOON_US, FakeSource, context, points
 
 STRICT = Options(profile="strict")
@@ -290,3 +293,28 @@ def test_options_are_not_changed_by_serving(serve):
     options = Options()
     serve(dataclasses.replace(eastus(), options=options))
     assert options == Options()
+
+
+def test_the_application_can_be_mounted_into_another_one():
+    other = FastAPI()
+    other.mount("/Carbon", create_app(eastus(route_prefix="/api")))
+
+    async def ask(path):
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "root_path": ""}
+        scope |= {"query_string": b"location=eastus&time=2022-01-01T11:45Z", "headers": [], "http_version": "1.1"}
+        await other(scope, receive, send)
+        return sent[0]["status"], sent[1]["body"]
+
+    for path in ("/Carbon/emissions/bylocation", "/Carbon/api/emissions/byLocation/"):
+        status, body = asyncio.run(ask(path))
+        assert status == 200
+        assert body.startswith(b'[{"location":"eastus"')
+    assert asyncio.run(ask("/emissions/bylocation"))[0] == 404
