@@ -19,12 +19,13 @@ def asked_span(start_us: int, end_us: int) -> TimeSpan:
     return TimeSpan(start_us, end_us if end_us == start_us else end_us + 1)
 
 
-def is_covering(point: IntensityPoint, start_us: int, end_us: int) -> bool:
+def is_covering(start_us: int, end_us: int, period_us: tuple[int, int]) -> bool:
     """Whether a point belongs to a period: it ends after its begin, and starts no later than its end.
 
-    Both ends may be the same instant. A point that starts exactly at the end belongs to it, as clients expect.
+    Both ends of the period may be the same instant. A point that starts exactly at the end belongs to it, as clients
+    expect.
     """
-    return point.end_us > start_us and point.start_us <= end_us
+    return end_us > period_us[0] and start_us <= period_us[1]
 
 
 def mean_over(points: Sequence[IntensityPoint], start_us: int, end_us: int) -> float:

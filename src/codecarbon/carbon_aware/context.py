@@ -27,6 +27,7 @@ class Context(FrozenRecord):
         forecast: Where forecasts come from, or None; often the same object.
         clock: Seconds since 1970.
         problems: What cannot be used, of the settings and of everything they name.
+        closers: What ends the connections of the sources.
     """
 
     options: Options
@@ -35,6 +36,7 @@ class Context(FrozenRecord):
     forecast: IntensityProvider | None
     clock: Callable[[], float] = time.time
     problems: tuple[ConfigProblem, ...] = ()
+    closers: tuple[Callable[[], None], ...] = ()
 
 
 def build_context(
@@ -58,4 +60,4 @@ def build_context(
     table, location_problems = load_locations(options)
     sources = make_sources(options, clock=clock, adapter=adapter)
     problems = (*options.problems, *location_problems, *sources.problems)
-    return Context(options, table, sources.emissions, sources.forecast, clock, problems)
+    return Context(options, table, sources.emissions, sources.forecast, clock, problems, sources.closers)

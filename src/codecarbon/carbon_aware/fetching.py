@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from array import array
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from codecarbon.carbon_aware.names import FORECAST_DETAIL
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
     from codecarbon.carbon_aware.context import Context
+    from codecarbon.intensity.json_file import FilePoint
     from codecarbon.intensity.provider import Capability, IntensityProvider
+    from codecarbon.model import IntensityPoint
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -41,12 +44,19 @@ class Series(NamedTuple):
         """What rows call the place."""
         return self.series.zone if self.series.source in _ROWS_BY_ZONE else self.location
 
+    @property
+    def rows(self) -> list[EmissionsRow]:
+        """Its points as rows."""
+        return [_row(self.row_name, point) for point in self.series.points]
+
 
 @runtime_checkable
 class _File(Protocol):
     """A source that only knows the names in a file of the user's."""
 
     def knows(self, where: Location) -> bool: ...
+
+    def observed_in_file_order(self, places: Sequence[Location], span: TimeSpan) -> Sequence[FilePoint]: ...
 
 
 class Fetcher:
@@ -122,6 +132,15 @@ class Fetcher:
         except NoIntensityData as error:
             raise UnknownLocation(text, str(error)) from error
 
+    def rows_of_file(
+        self, source: IntensityProvider, names: Sequence[str], span: TimeSpan
+    ) -> list[EmissionsRow] | None:
+        """Get the rows of several places as they are mixed in a file; None when the source is no file."""
+        if len(names) < 2 or not isinstance(source, _File):  # noqa: PLR2004 (one is not mixed)
+            return None
+        places = [self.resolve(source, name) for name in names]
+        return [_row(entry.location, entry.point) for entry in source.observed_in_file_order(places, span)]
+
     def forecast(self, source: IntensityProvider, text: str) -> Series:
         """Get the newest forecast of a place.
 
@@ -187,6 +206,10 @@ class Fetcher:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _row(name: str, point: IntensityPoint) -> EmissionsRow:
+    return EmissionsRow(name, point.start_us, point.intensity_g_per_kwh, point.duration_us)
+
+
 def make_meta(rows: Iterable[EmissionsRow], series: Sequence[IntensitySeries], valid_until_us: int | None) -> Meta:
     """Describe what lies behind some rows.
 
@@ -198,9 +221,13 @@ def make_meta(rows: Iterable[EmissionsRow], series: Sequence[IntensitySeries], v
     ends = [one.valid_until_us for one in series if one.valid_until_us is not None]
     ends += [] if valid_until_us is None else [valid_until_us]
     facts = [(one.source, one.zone, one.generated_us, one.is_stale, one.is_synthetic) for one in series]
-    text = repr((tuple(rows), facts))
+    rows = tuple(rows)
+    # All numbers fit a double: times in microseconds stay below 2**53.
+    numbers = array("d", [number for row in rows for number in row[1:]])
+    digest = hashlib.blake2b(numbers.tobytes(), digest_size=8)
+    digest.update(repr((tuple(row.location for row in rows), facts)).encode())
     return Meta(
-        version=hashlib.blake2b(text.encode(), digest_size=8).hexdigest(),
+        version=digest.hexdigest(),
         valid_until_us=min(ends) if ends else None,
         sources=tuple(dict.fromkeys(one.source for one in series)),
         signal=series[0].signal if series else "",

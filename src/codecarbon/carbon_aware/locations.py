@@ -79,7 +79,7 @@ class LocationTable(FrozenRecord):
 
 
 def load_locations(options: Options) -> tuple[LocationTable, tuple[ConfigProblem, ...]]:
-    """Read all location files, or the built-in table.
+    """Read all location files, and the built-in table if it is to be served.
 
     A file with any fault contributes nothing, so that no half of it is served; the fault is told with file and key.
 
@@ -96,7 +96,7 @@ def load_locations(options: Options) -> tuple[LocationTable, tuple[ConfigProblem
             continue
         for name, where in places:
             collector.add(f"{entry.prefix}{entry.delimiter}{name}", where, path.name)
-    if options.has_builtin_locations and not collector.by_key and not problems:
+    if options.has_builtin_locations:
         for where in builtin_regions().values():
             collector.add(where.key, where, where.cloud_provider)
     return collector.table(), tuple(problems)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from codecarbon.carbon_aware import checks
 from codecarbon.carbon_aware.averages import asked_span, is_covering, mean_over
-from codecarbon.carbon_aware.fetching import Fetcher, Series, make_meta
+from codecarbon.carbon_aware.fetching import Fetcher, make_meta
 from codecarbon.carbon_aware.results import (
     AverageAnswer,
     AverageRequest,
@@ -54,8 +54,10 @@ class Operations:
         self._fetcher = Fetcher(context)
 
     def close(self) -> None:
-        """End the threads that fetch; a later question starts new ones."""
+        """End threads and connections; a later question starts new ones."""
         self._fetcher.close()
+        for close in self.context.closers:
+            close()
 
     def locations(self) -> Mapping[str, Location]:
         """Return all places by key; keys keep their spelling."""
@@ -95,7 +97,10 @@ class Operations:
             last_us = start.unix_us if end is None else end.unix_us
         span = asked_span(first_us, last_us)
         found = self._fetcher.map(source, lambda name: self._fetcher.observed(source, name, span), names)
-        rows = [row for series in found for row in _rows_covering(series, first_us, last_us)]
+        rows = self._fetcher.rows_of_file(source, names, span)
+        if rows is None:
+            rows = [row for series in found for row in series.rows]
+        rows = [row for row in rows if is_covering(row.time_us, row.end_us, (first_us, last_us))]
         return EmissionsAnswer(tuple(rows), make_meta(rows, [one.series for one in found], valid_until_us))
 
     def best(self, locations: Sequence[str], start: Moment | None = None, end: Moment | None = None) -> EmissionsAnswer:
@@ -278,12 +283,3 @@ class _ItemOf:
             raise InvalidParameters(problems, error.detail) from error
         if isinstance(error, CarbonAwareError):
             error.item_index = self._index
-
-
-def _rows_covering(found: Series, start_us: int, end_us: int) -> list[EmissionsRow]:
-    name = found.row_name
-    return [
-        EmissionsRow(name, point.start_us, point.intensity_g_per_kwh, point.duration_us)
-        for point in found.series.points
-        if is_covering(point, start_us, end_us)
-    ]

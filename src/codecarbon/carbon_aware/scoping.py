@@ -39,7 +39,7 @@ def make_forecast_answer(found: Series, request: ForecastRequest, options: Optio
         text = "there is no forecast for {location}"
         raise InvalidParameters((("location", text),), FORECAST_DETAIL)
     start_us, end_us = _bounds(points, request)
-    kept = [point for point in points if is_covering(point, start_us, end_us)]
+    kept = [point for point in points if is_covering(point.start_us, point.end_us, (start_us, end_us))]
     window_us = us_from_min(request.window_min or 0)
     if window_us:
         windows = rolling(kept, window_us, start_us, end_us, may_overrun_first=is_strict)

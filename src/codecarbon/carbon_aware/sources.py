@@ -45,6 +45,7 @@ class Sources(NamedTuple):
     emissions: IntensityProvider | None
     forecast: IntensityProvider | None
     problems: tuple[ConfigProblem, ...]
+    closers: tuple[Callable[[], None], ...] = ()
 
 
 class _Making(NamedTuple):
@@ -54,6 +55,7 @@ class _Making(NamedTuple):
     clock: Callable[[], float]
     adapter: requests.adapters.BaseAdapter | None
     problems: list[ConfigProblem]
+    closers: list[Callable[[], None]]
 
 
 def make_sources(
@@ -66,7 +68,7 @@ def make_sources(
         clock: Seconds since 1970.
         adapter: Stands in for the network, in tests.
     """
-    making = _Making(options, clock, adapter, [])
+    making = _Making(options, clock, adapter, [], [])
     made: dict[SourceOptions, IntensityProvider | None] = {}
     for source in (options.emissions, options.forecast):
         if source is not None and source not in made:
@@ -76,7 +78,7 @@ def make_sources(
     if forecast is not None and forecast.name == "json_file" and "forecast" not in forecast.capabilities:
         message = "JSON data source is not supported for forecast data: the file has no Forecasts"
         making.problems.append(ConfigProblem("DataSources:ForecastDataSource", message))
-    return Sources(emissions, forecast, tuple(making.problems))
+    return Sources(emissions, forecast, tuple(making.problems), tuple(making.closers))
 
 
 def _chain(source: SourceOptions, making: _Making) -> IntensityProvider | None:
@@ -106,6 +108,9 @@ def _one(source: SourceOptions, making: _Making) -> IntensityProvider | None:
         message = f"Unknown data source type: {source.type}. {error}" if is_unknown else str(error)
         making.problems.append(ConfigProblem(f"{key}:Type" if is_unknown else key, message))
         return None
+    close = getattr(provider, "close", None)
+    if close is not None:
+        making.closers.append(close)
     if name == "json_file":
         _check_file(provider, key, making)
     if name in LOCAL:

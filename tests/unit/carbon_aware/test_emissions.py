@@ -8,7 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from codecarbon.carbon_aware.appsettings import load_options
+from codecarbon.carbon_aware.context import build_context
 from codecarbon.carbon_aware.faults import describe_fault
+from codecarbon.carbon_aware.operations import Operations
 from codecarbon.carbon_aware.results import AverageRequest
 from codecarbon.errors import (
     CodeCarbonError,
@@ -171,6 +174,13 @@ def test_case_24_and_25_several_places_and_the_best(tmp_path, profile):
     period = (at("17"), at("19"))
     assert ratings(operations.emissions(["westus", "eastus"], *period)) == [10, 20, 30, 40, 60]
     assert ratings(operations.best(["westus", "eastus"], *period)) == [10]
+
+
+def test_rows_of_a_file_keep_its_order(tmp_path, profile):
+    operations = on_j(tmp_path, profile)
+    answer = operations.emissions(["eastus", "westus"], at("17"), at("19"))
+    assert ratings(answer) == [10, 20, 30, 40, 60]
+    assert [row.location for row in answer.rows] == ["westus"] * 4 + ["eastus"]
 
 
 def test_case_25_ties_are_all_best(tmp_path, profile):
@@ -395,6 +405,22 @@ def test_place_outside_a_providers_area_is_an_error(profile):
     fault = fault_of(operations, "emissions", error)
     assert fault.status == 400
     assert list(fault.errors) == ([] if profile == "strict" else ["location"])
+
+
+def test_real_source_refuses_a_place_outside_its_area_without_asking(profile):
+    options = load_options(
+        (),
+        {},
+        {
+            "CarbonAwareVars": {"Profile": profile},
+            "DataSources": {"EmissionsDataSource": "U", "Configurations": {"U": {"Type": "UKCarbonIntensity"}}},
+        },
+    )
+    operations = Operations(build_context(options))
+    with pytest.raises(UnknownLocation) as error:
+        operations.emissions(["eastus" if profile == "documented" else "0,0"], minute(0))
+    assert fault_of(operations, "emissions", error).status == 400
+    operations.close()
 
 
 def test_unknown_place_is_an_error(profile):

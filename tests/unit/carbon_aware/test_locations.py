@@ -67,6 +67,13 @@ def test_built_in_places_serve_whoever_lists_none(tmp_path):
     assert list(table.by_key) == ["home"]
 
 
+def test_built_in_places_stand_behind_the_files_when_they_are_wanted(tmp_path):
+    table, _ = load(tmp_path, {"eastus": {"Name": "mine"}}, BuiltIn=True)
+    assert len(table.by_key) == 132
+    assert table.by_key["eastus"].name == "mine"
+    assert table.by_key["eastus_1"].cloud_region == "eastus"
+
+
 def test_case_09_zone_with_prefix_and_delimiter(tmp_path):
     table, _ = load(tmp_path, (TEMPLATE, {"Prefix": "zone", "Delimiter": "."}))
     where = table.by_key["zone.northeurope"]
