@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import re
@@ -45,6 +46,7 @@ class Terminal:
         cwd: Path | None = None,
     ) -> None:
         self.seen = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
         self.exit_code: int | None = None
         self.fd, other_fd = pty.openpty()
         self.resize(rows, columns)
@@ -95,5 +97,5 @@ class Terminal:
             data = os.read(self.fd, 65536)
         except OSError:  # EIO: nobody has the other end open any more
             return False
-        self.seen += data.decode()
+        self.seen += self._decoder.decode(data)
         return bool(data)

@@ -6,6 +6,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from codecarbon.errors import InvalidParameters
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,7 +19,9 @@ SAMPLE = "sample"
 _ENTRIES = "DataSources:Configurations:"
 
 
-def get_options(*, config: str | None = None, profile: str | None = None, source: str | None = None) -> Options:
+def get_options(
+    *, config: str | None = None, profile: str | None = None, source: str | None = None, urls: str | None = None
+) -> Options:
     """Read the configuration: files in the working folder or one that is named, the environment, then arguments.
 
     Args:
@@ -25,6 +29,7 @@ def get_options(*, config: str | None = None, profile: str | None = None, source
         profile: The profile; None for that of the configuration.
         source: The name of a configured data source, or a kind of source that needs no settings, such as ``sample``;
             None for the sources that are configured for each role.
+        urls: Where a server listens; None for what the configuration says.
 
     Raises:
         ConfigError: The route prefix does not begin with a slash.
@@ -32,7 +37,8 @@ def get_options(*, config: str | None = None, profile: str | None = None, source
     from codecarbon.carbon_aware.appsettings import load_options
 
     files = None if config is None else (os.path.abspath(config),)  # noqa: PTH100 (pathlib would change nothing)
-    arguments = {} if profile is None else {"CarbonAwareVars:Profile": profile}
+    given = {"CarbonAwareVars:Profile": profile, "urls": urls}
+    arguments = {key: value for key, value in given.items() if value is not None}
     options = load_options(files, arguments=arguments)
     if source is None:
         return options
@@ -62,7 +68,11 @@ def make_planner(
         from codecarbon.carbon_aware.context import build_context
         from codecarbon.carbon_aware.operations import Operations
 
-        return Operations(build_context(get_options(config=config, source=source), clock=clock))
+        context = build_context(get_options(config=config, source=source), clock=clock)
+        faults = [problem for problem in context.problems if not problem.is_warning]
+        if faults and (context.forecast is None or context.options.is_embedded_default):
+            raise InvalidParameters((("config", f"{faults[0].key}: {faults[0].message}"),))
+        return Operations(context)
 
     return Planner(make, clock=clock, home=find_home)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from codecarbon import units
 from codecarbon.carbon_aware.names import get_names
 from codecarbon.carbon_aware.results import EmissionsRow, Moment, ScheduleOption, ScheduleRequest
-from codecarbon.errors import CodeCarbonError, InvalidParameters
+from codecarbon.errors import CapabilityError, CodeCarbonError, InvalidParameters
 from codecarbon.model import IntensityPoint, TimeSpan
 from codecarbon.record import FrozenRecord
 
@@ -134,6 +134,8 @@ class Planner:
         except InvalidParameters as error:
             problems = get_names("schedule", "documented").render(error.problems)
             reason = "; ".join(text for texts in problems.values() for text in texts) or error.detail
+        except CapabilityError as error:
+            reason = f"{error.provider} has no forecasts"
         except (CodeCarbonError, OSError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
         return _run_now(now_us, reason)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 FAILURE, ARGUMENT_ERROR, PROVIDER_ERROR = 1, 2, 3
 _ARGUMENT_TITLES = {"ArgumentException", "One or more validation errors occurred."}
-DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8080
 _HIGHEST_PORT = 65_535
 
 _Result = TypeVar("_Result")
@@ -49,8 +48,11 @@ class Setting(NamedTuple):
     config: str | None = None
     is_verbose: bool = False
 
-    def options(self) -> Options:
+    def options(self, urls: str | None = None) -> Options:
         """Read the configuration.
+
+        Args:
+            urls: Where a server listens; None for what the configuration says.
 
         Raises:
             typer.BadParameter: An option's value cannot be used.
@@ -63,7 +65,7 @@ class Setting(NamedTuple):
             raise typer.BadParameter(f"there is no file {self.config}", param_hint="--config")
         if self.is_verbose:
             _log_to_stderr()
-        return get_options(config=self.config, profile=self.profile, source=self.source)
+        return get_options(config=self.config, profile=self.profile, source=self.source, urls=urls)
 
 
 class ForecastTimes(NamedTuple):
@@ -124,38 +126,25 @@ def locations(setting: Setting) -> None:
 def serve(setting: Setting, *, host: str | None, port: str | None, urls: str | None) -> None:
     """Serve the WebApi until Ctrl-C or SIGTERM.
 
+    Args:
+        setting: What was asked for beside the configuration.
+        host: Where to listen; None for what the addresses say.
+        port: Likewise, as it was written.
+        urls: Addresses in place of the configured ones; None for those.
+
     Raises:
+        ConfigError: It cannot listen there.
         MissingExtraError: What it needs is not installed.
     """
-    options = setting.options()
-    from_urls = _address(urls or ";".join(options.urls))
-    chosen_host = host or from_urls[0] or DEFAULT_HOST
     given_port = _integer(port, "--port")
-    chosen_port = given_port if given_port is not None else from_urls[1] or DEFAULT_PORT
-    if not 0 <= chosen_port <= _HIGHEST_PORT:
-        raise typer.BadParameter(f"{chosen_port} is no port", param_hint="--port")
-    import importlib
+    if given_port is not None and not 0 <= given_port <= _HIGHEST_PORT:
+        raise typer.BadParameter(f"{given_port} is no port", param_hint="--port")
+    if urls is not None and "http://" not in urls.lower():
+        raise typer.BadParameter(f"{urls!r} is not like http://127.0.0.1:8080", param_hint="--urls")
+    options = setting.options(urls)
+    from codecarbon.carbon_aware.web import serve as run_server
 
-    # Loads the server's libraries, or says which extra brings them.
-    start = importlib.import_module("codecarbon.carbon_aware.web").serve
-    start(options, chosen_host, chosen_port, say=lambda line: typer.echo(line, err=True))
-
-
-def _address(urls: str) -> tuple[str, int | None]:
-    """Take host and port from the first of several addresses, as ASP.NET writes them; ``*`` and ``+`` mean any."""
-    from urllib.parse import urlsplit
-
-    first = next((url.strip() for url in urls.split(";") if url.strip()), "")
-    if not first:
-        return "", None
-    try:
-        parts = urlsplit(first.replace("://*", "://0.0.0.0").replace("://+", "://0.0.0.0"))
-        port = parts.port
-    except ValueError as error:
-        raise typer.BadParameter(f"{first!r} is no address: {error}", param_hint="--urls") from error
-    if parts.scheme != "http" or not parts.hostname:
-        raise typer.BadParameter(f"{first!r} is not like http://127.0.0.1:8080", param_hint="--urls")
-    return parts.hostname, port or DEFAULT_PORT
+    run_server(options, host=host, port=given_port, say=lambda line: text.write_error(f"{line}\n"))
 
 
 class _Run:

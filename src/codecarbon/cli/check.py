@@ -69,12 +69,15 @@ def find_all(context: Context, *, is_offline: bool) -> Iterator[Finding]:
     """Look at files, keys, credentials and zones."""
     yield from _problems(context.problems)
     yield _locations(context)
+    named = {key.casefold() for key, value, _ in context.options.effective if value}
     roles = (("EmissionsDataSource", context.emissions), ("ForecastDataSource", context.forecast))
+    has_any = any(source is not None for _, source in roles)
     for role, source in roles:
         if source is None:
-            advice = f"name an entry of DataSources:Configurations in DataSources:{role}"
-            is_wanted = not any(problem.is_warning is False for problem in context.problems)
-            yield Finding(WARNING if is_wanted else FAULT, role, "is not configured, and answers 400", advice)
+            is_meant = f"datasources:{role}".casefold() in named
+            advice = f"let DataSources:{role} name a working entry of DataSources:Configurations"
+            state = FAULT if is_meant or not has_any else WARNING
+            yield Finding(state, role, "is not configured: what needs it is refused", advice)
             continue
         if source.name == "sample":
             advice = "configure DataSources for real ones"
@@ -103,10 +106,11 @@ def _locations(context: Context) -> Finding:
 
 def _source(context: Context, role: str, source: IntensityProvider) -> Finding:
     """Ask a source for a little, about the first place that it covers."""
-    where, zone = _first_place(context, source)
-    if where is None:
-        return Finding(FAULT, role, f"{source.name} covers none of the locations", "add a location that it covers")
     try:
+        place = _first_place(context, source)
+        if place is None:
+            return Finding(FAULT, role, f"{source.name} covers none of the locations", "add a location that it covers")
+        where, zone = place
         if role == "ForecastDataSource":
             count = len(source.forecast(where).points)
         else:
@@ -117,25 +121,26 @@ def _source(context: Context, role: str, source: IntensityProvider) -> Finding:
         return Finding(WARNING, role, f"{source.name} has none of this kind", advice)
     except IntensityError as error:
         return Finding(FAULT, role, f"{source.name}: {error}", _advice(error))
-    return Finding(OK, role, f"{source.name}, {source.signal}: {count} points for {where.label} (zone {zone})")
+    found = f"{source.name}, {source.signal}: {count or 'no'} points for {where.label} (zone {zone})"
+    return Finding(OK, role, found) if count else Finding(WARNING, role, found, "ask for a time that it has data for")
 
 
-def _first_place(context: Context, source: IntensityProvider) -> tuple[Location | None, str]:
+def _first_place(context: Context, source: IntensityProvider) -> tuple[Location, str] | None:
+    """The first place of the table that a source covers, and its zone there."""
     for where in context.locations.by_key.values():
-        zone = _zone(source, where)
+        zone = _find_zone(source, where)
         if zone is not None:
             return where, zone
-    return None, ""
+    return None
 
 
-def _zone(source: IntensityProvider, where: Location) -> str | None:
-    """The source's zone of a place; None outside its area. What else fails is told by the question that follows."""
+def _find_zone(source: IntensityProvider, where: Location) -> str | None:
+    if not getattr(source, "knows", lambda _: True)(where):  # a file only knows what is in it
+        return None
     try:
         return source.zone_of(where)
     except NoIntensityData:
         return None
-    except IntensityError:
-        return "unknown"
 
 
 def _advice(error: IntensityError) -> str:

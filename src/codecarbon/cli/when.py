@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -71,7 +72,13 @@ def when(ask: Ask, form: str) -> None:
 
 
 def planner_of(ask: Ask) -> Planner:
-    """Make the planner that the options ask for."""
+    """Make the planner that the options ask for.
+
+    Raises:
+        ConfigError: There is no such file of settings.
+    """
+    if ask.config is not None and not os.path.isfile(ask.config):  # noqa: PTH113 (pathlib would be loaded for it)
+        raise ConfigError("config", ask.config, "option --config", "a file that exists")
     return make_planner(source=ask.source, config=ask.config)
 
 
