@@ -103,6 +103,10 @@ def _one(source: SourceOptions, making: _Making) -> IntensityProvider | None:
     try:
         arguments = _arguments(name, _Entry(source, making))
         provider = get_provider_class(name)(**arguments)
+    except TypeError as error:
+        # A source that is not ours was given keys that it does not take.
+        making.problems.append(ConfigProblem(key, f"{source.type} does not take these keys: {error}"))
+        return None
     except ConfigError as error:
         is_unknown = error.field == "intensity_providers"
         message = f"Unknown data source type: {source.type}. {error}" if is_unknown else str(error)

@@ -292,6 +292,12 @@ def test_old_address_of_watttime_is_warned_of_and_not_asked(key):
     assert context.emissions is not None
 
 
+def test_keys_that_a_source_does_not_take_are_told():
+    told = problems_of(source("constant", Colour="red"))
+    assert told[0][0] == "DataSources:Configurations:S"
+    assert "colour" in told[0][1]
+
+
 def test_fallbacks_make_a_chain(tmp_path):
     write_json(tmp_path / "data-sources/json/j.json", document_j())
     entries = {
