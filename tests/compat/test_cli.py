@@ -450,7 +450,7 @@ def test_ctrl_c_exits_130_and_the_row_is_written(env, folder):
 
 def test_closed_window_still_writes_the_row(env, folder):
     terminal = Terminal([PROGRAM, "monitor", *FRANCE, *python(READY)], env=env, cwd=folder)
-    terminal.read_until("ready")
+    terminal.read_until("ready\r\n")  # the end of the line too: an unbuffered child writes it by itself
     terminal.hang_up()
     assert terminal.exit_code == 128 + signal.SIGHUP
     assert len(rows(folder)) == 1
