@@ -407,6 +407,16 @@ def test_a_clock_that_is_wrong_on_either_side_yields_no_wrong_number(rig, skew_s
         rig.check(rig.ask(), rig.span)
 
 
+@with_rows
+def test_a_service_whose_clock_is_ahead_does_not_observe_the_future(rig):
+    rig.time.now_s = NOON_S + 58 * 60
+    rig.fake.skew_s = 3600
+    span = TimeSpan(rig.now_us - 30 * US_PER_MIN, rig.now_us + 4 * US_PER_MIN)
+    series = rig.ask(span=span)
+    rig.check(series, span)
+    assert series.points
+
+
 def test_secrets_appear_nowhere(rig, caplog):
     caplog.set_level(logging.DEBUG)
     repeated = rig.case.repeated(rig.fake)

@@ -339,6 +339,18 @@ def test_values_that_count_something_else_are_refused(fake, time, make):
         make(emission_factor_type="direct").observed(Location(zone="FR"), ago(time, 4, 1))
 
 
+@pytest.mark.parametrize("kind", ["direct", "marginal"])
+def test_rows_of_several_or_unknown_kinds_are_refused(fake, time, make, kind):
+    def tamper(payload):
+        for row in payload["history"][2 if kind == "direct" else 0 :]:
+            row["emissionFactorType"] = kind
+        return payload
+
+    fake.tamper = tamper
+    with pytest.raises(ProviderDataError, match="emissionFactorType"):
+        make().observed(Location(zone="FR"), ago(time, 4, 1))
+
+
 def test_a_long_past_is_asked_for_ten_days_at_a_time(fake, time, make):
     series = make().observed(Location(zone="FR"), ago(time, 25 * 24, 0))
     assert len(series.points) == 25 * 24 + 1
