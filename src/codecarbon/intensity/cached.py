@@ -12,6 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon.errors import IntensityError, ProviderDataError, ProviderRejected, ProviderUnavailable
@@ -33,6 +34,7 @@ RECENT_US = 5 * US_PER_MIN
 SETTLED_US = 2 * US_PER_DAY
 # How long an answer that has run out may stand in for a source that fails.
 STALE_US = 2 * US_PER_HOUR
+_number = attrgetter("number")
 _TOO_MANY, _SERVER_ERRORS = 429, 500
 
 
@@ -284,20 +286,22 @@ def _assembled(slots: Mapping[int, _Slot], span: TimeSpan) -> IntensitySeries | 
 
     Where two answers have the same stretch of time, the newer one counts.
     """
-    newest = sorted(slots.values(), key=lambda slot: slot.number)
+    newest = sorted(slots.values(), key=_number)
     found: dict[tuple[int, int], tuple[IntensityPoint, int]] = {}
     for slot in newest:
         for point in slot.points:
-            if span.overlaps(point.start_us, point.end_us):
-                found[point.start_us, point.duration_us] = (point, slot.number)
+            found[point[:2]] = (point, slot.number)  # by begin and length
     points: list[IntensityPoint] = []
     before_end_us, before = 0, 0
-    for _, (point, number) in sorted(found.items()):
-        if points and point.start_us < before_end_us and number != before:
+    for (start_us, duration_us), (point, number) in sorted(found.items()):
+        if not span.overlaps(start_us, start_us + duration_us):
+            continue
+        if points and start_us < before_end_us and number != before:
             return None
-        before_end_us, before = point.end_us, number
+        before_end_us, before = start_us + duration_us, number
         points.append(point)
-    heads = list(dict.fromkeys(slot.head for slot in newest))
+    # By identity: slots of one answer share its head, and comparing hundreds of records takes long.
+    heads = list({id(slot.head): slot.head for slot in newest}.values())
     until_us = [slot.expires_us for slot in newest if slot.expires_us is not None]
     return replace(
         heads[-1],

@@ -66,7 +66,7 @@ def test_points_that_overlap_are_given_uncut(file_of, span, wanted):
     assert values(provider.observed(at("eastus"), TimeSpan(*span))) == [ratings[name] for name in wanted]
 
 
-def test_a_point_of_many_days_is_found_in_its_middle(file_of):
+def test_defect_19_a_point_longer_than_a_day_is_found_in_its_middle(file_of):
     provider = file_of({"Emissions": [entry(duration="30.00:00:00")]})
     moment_us = NOON_US + 20 * US_PER_DAY
     assert values(provider.observed(at("eastus"), TimeSpan(moment_us, moment_us))) == [10.0]
