@@ -50,6 +50,12 @@ def test_a_key_opens(locked, headers):
     assert requests.get(f"{locked}/locations", headers=headers).status_code == 200
 
 
+def test_no_cache_between_keeps_what_needs_a_key(locked, serve):
+    answer = requests.get(f"{locked}/locations", headers={"x-api-key": KEY})
+    assert answer.headers["cache-control"] == "private, max-age=3600"
+    assert requests.get(f"{serve(guarded())}/locations").headers["cache-control"] == "max-age=3600"
+
+
 @pytest.mark.parametrize("headers", [{"X-API-Key": KEY[:-1]}, {"Authorization": KEY}, {"X-API-Key": ""}])
 def test_what_is_no_key_does_not_open(locked, headers):
     assert requests.get(f"{locked}/locations", headers=headers).status_code == 401

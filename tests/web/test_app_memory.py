@@ -162,34 +162,41 @@ def _as_they_come(waiting):
     return (future.result() for future in as_completed(waiting, timeout=20))
 
 
-def entry(size_bytes=10, fresh_until_us=100):
+def entry(size_bytes=8_000, fresh_until_us=100):
     return Entry(200, (b"x",), (), b"", fresh_until_us, size_bytes)
 
 
 def test_the_store_forgets_what_was_used_longest_ago():
-    store = Store(30)
+    store = Store(30_000)
     for key in "abc":
         store.put(key, entry())
     assert store.get("a", 0)
     store.put("d", entry())
     assert [bool(store.get(key, 0)) for key in "abcd"] == [True, False, True, True]
-    assert store.size_bytes == 30
+    assert 27_000 <= store.size_bytes <= 30_000
 
 
 def test_the_store_keeps_nothing_larger_than_itself_and_counts_what_it_replaces():
-    store = Store(30)
-    store.put("a", entry(31))
+    store = Store(30_000)
+    store.put("a", entry(30_001))
     assert store.get("a", 0) is None
-    store.put("a", entry(30))
-    store.put("a", entry(20))
-    assert store.size_bytes == 20
-    store.put("a", entry(31))
+    store.put("a", entry(25_000))
+    store.put("a", entry(20_000))
+    assert 20_000 <= store.size_bytes < 22_000
+    store.put("a", entry(30_001))
     assert store.get("a", 0) is None
     assert store.size_bytes == 0
 
 
+def test_long_keys_count_too():
+    store = Store(30_000)
+    for key in "abcd":
+        store.put(key, entry(10), 10_000)
+    assert [bool(store.get(key, 0)) for key in "abcd"] == [False, False, True, True]
+
+
 def test_the_store_gives_nothing_that_is_over():
-    store = Store(30)
+    store = Store(30_000)
     store.put("a", entry())
     assert store.get("a", 99)
     assert store.get("a", 100) is None

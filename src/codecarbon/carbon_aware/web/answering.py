@@ -129,7 +129,8 @@ class Answering:
                 self._counts.hit()
             if notices:
                 entry = entry._replace(headers=(*entry.headers, *notices))
-            self.store.put((scope[ORIGINAL_PATH], scope["query_string"], scope[ACCEPT]), entry)
+            raw = (scope[ORIGINAL_PATH], scope["query_string"], scope[ACCEPT])
+            self.store.put(raw, entry, sum(len(part or b"") for part in raw))
             return EntryResponse(entry, now_us)
 
         return answer

@@ -15,6 +15,8 @@ Headers = tuple[tuple[bytes, bytes], ...]
 # How long a client may keep what never changes again, seconds.
 _SETTLED_AGE_S = int(SECONDS_PER_HOUR)
 _FOREVER_US = 2**63
+# What an entry occupies besides its body and key: headers, tuples, its place in the table.
+_OVERHEAD_BYTES = 1024
 
 
 class Entry(NamedTuple):
@@ -28,6 +30,7 @@ class Entry(NamedTuple):
         fresh_until_us: When the same question may have another answer; -1 when that may be at any time.
         size_bytes: What it occupies.
         sources: The providers whose values it holds.
+        is_private: Whether it is for clients with a key only, so that no cache between may keep it.
     """
 
     status: int
@@ -37,6 +40,7 @@ class Entry(NamedTuple):
     fresh_until_us: int
     size_bytes: int
     sources: tuple[str, ...] = ()
+    is_private: bool = False
 
     def body(self, now_us: int) -> bytes:
         """Return the body as of a moment."""
@@ -46,7 +50,8 @@ class Entry(NamedTuple):
         """Return the header that says how long a client may keep it."""
         is_settled = self.fresh_until_us == _FOREVER_US
         age_s = _SETTLED_AGE_S if is_settled else (self.fresh_until_us - now_us) // US_PER_S
-        return b"cache-control", b"max-age=%d" % age_s if age_s > 0 else b"no-cache"
+        whose = b"private, " if self.is_private else b""
+        return b"cache-control", whose + (b"max-age=%d" % age_s if age_s > 0 else b"no-cache")
 
 
 def fresh_until_us(valid_until_us: int | None, now_us: int) -> int:
@@ -78,8 +83,15 @@ class Store:
         self._entries.move_to_end(key)
         return entry
 
-    def put(self, key: Hashable, entry: Entry) -> None:
-        """Keep an answer, unless it may change at any time."""
+    def put(self, key: Hashable, entry: Entry, key_bytes: int = 0) -> None:
+        """Keep an answer, unless it may change at any time.
+
+        Args:
+            key: What finds it.
+            entry: The answer.
+            key_bytes: What the key occupies, where clients decide that.
+        """
+        entry = entry._replace(size_bytes=entry.size_bytes + key_bytes + _OVERHEAD_BYTES)
         old = self._entries.pop(key, None)
         if old is not None:
             self.size_bytes -= old.size_bytes

@@ -179,12 +179,14 @@ def make_entry(
     meta = render.origin_of(metas)
     tag = weak_etag(context.options.profile, question, form, meta.version)
     until_us = fresh_until_us(meta.valid_until_us, now_us)
+    is_private = bool(context.options.api_keys)
     headers: Headers = ((b"etag", tag), _VARY, *_labels(meta))
     if is_lookup and table is not None and not document:
-        return Entry(204, (b"",), headers, tag, until_us, len(question), meta.sources)
+        return Entry(204, (b"",), headers, tag, until_us, len(question), meta.sources, is_private)
     parts = (table(document),) if table is not None and form == "csv" else render.dump(document)
     headers = ((b"content-type", _TYPES[form]), *headers)
-    return Entry(200, parts, headers, tag, until_us, len(question) + sum(map(len, parts)), meta.sources)
+    size_bytes = len(question) + sum(map(len, parts))
+    return Entry(200, parts, headers, tag, until_us, size_bytes, meta.sources, is_private)
 
 
 def _labels(meta: Meta) -> Headers:
