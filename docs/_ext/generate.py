@@ -88,7 +88,9 @@ def commands() -> str:
     for program, app in apps.items():
         for name, command in sorted(typer.main.get_command(app).commands.items()):
             text += f"## `{program} {name}`\n\n{inspect.cleandoc(command.help or '')}\n\n"
-            options = [(", ".join(f"`{flag}`" for flag in p.opts), getattr(p, "help", "") or "") for p in command.params]
+            options = [
+                (", ".join(f"`{flag}`" for flag in p.opts), getattr(p, "help", "") or "") for p in command.params
+            ]
             text += table(("option", "what it does"), options) + "\n" if options else ""
     return text
 

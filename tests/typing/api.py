@@ -100,4 +100,4 @@ half: float = batch(3)
 
 with CarbonAware.from_config({}) as source:
     mean: float = source.emissions.average("eastus", datetime.now(timezone.utc), datetime.now(timezone.utc))
-    start: datetime = source.forecast.current(["eastus"], window=60)[0].optimal_points[0].time
+    start: datetime = source.forecast.current(["eastus"], window=60)[0].optimal_data_points[0].time

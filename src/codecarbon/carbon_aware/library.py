@@ -49,15 +49,15 @@ class Forecast(NamedTuple):
         location: The place as it was asked for.
         requested_at: The moment that it was asked for, UTC; the present for the newest one.
         generated_at: When the provider made it, UTC.
-        points: All windows, or points, in time order.
-        optimal_points: Those with the lowest value, the earliest first.
+        emissions_data_points: All windows, or points, in time order.
+        optimal_data_points: Those with the lowest value, the earliest first.
     """
 
     location: str
     requested_at: datetime
     generated_at: datetime
-    points: tuple[EmissionsPoint, ...]
-    optimal_points: tuple[EmissionsPoint, ...]
+    emissions_data_points: tuple[EmissionsPoint, ...]
+    optimal_data_points: tuple[EmissionsPoint, ...]
 
 
 class CarbonAware:
@@ -68,7 +68,7 @@ class CarbonAware:
     >>> from codecarbon import CarbonAware
     >>> with CarbonAware.from_config({}) as carbon_aware:
     ...     forecast = carbon_aware.forecast.current("eastus", window=60)[0]
-    >>> len(forecast.points), forecast.optimal_points[0].duration
+    >>> len(forecast.emissions_data_points), forecast.optimal_data_points[0].duration
     (277, datetime.timedelta(seconds=3600))
 
     Args:

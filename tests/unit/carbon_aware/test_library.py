@@ -45,11 +45,11 @@ def test_means(carbon_aware):
 
 def test_forecasts(carbon_aware):
     found = carbon_aware.forecast.current("westus", window=timedelta(minutes=10))[0]
-    assert [point.rating_g_per_kwh for point in found.points] == [15, 25, 35]
+    assert [point.rating_g_per_kwh for point in found.emissions_data_points] == [15, 25, 35]
     assert (found.generated_at, found.requested_at) == (utc(2022, 1, 1), utc(2022, 1, 1, 0, 1))
-    assert found.optimal_points == found.points[:1]
+    assert found.optimal_data_points == found.emissions_data_points[:1]
     past = carbon_aware.forecast.at("westus", utc(2022, 1, 1, 0, 30), window=20)
-    assert [point.rating_g_per_kwh for point in past.points] == [25]
+    assert [point.rating_g_per_kwh for point in past.emissions_data_points] == [25]
     assert past.requested_at == utc(2022, 1, 1, 0, 30)
     with pytest.raises(InvalidParameters, match="whole minutes"):
         carbon_aware.forecast.current("westus", window=timedelta(seconds=90))
