@@ -165,3 +165,21 @@ def test_a_problem_belongs_to_the_callers_trace(serve):
 
 def test_problems_are_never_kept(serve):
     assert requests.get(f"{serve(failing(None))}/emissions/bylocations").headers["cache-control"] == "no-store"
+
+
+def test_defect_08_what_fails_late_is_a_problem_body_and_not_half_an_answer(serve):
+    class Crumbling(FakeSource):
+        def forecast(self, where):
+            if where.key == "westus":
+                raise ProviderRejected("no such zone", self.name, where.key, 404)
+            return super().forecast(where)
+
+    source = Crumbling(forecast={"eastus": points(1, 2, 3)}, capabilities=("forecast",))
+    url = serve(context(source))
+    answer = requests.get(f"{url}/emissions/forecasts/current?location=eastus&location=westus&windowSize=10")
+    assert answer.status_code == 404
+    assert check_shape_b(answer)["title"] == "ElectricityMapsClientHttpException"
+    too_long = requests.get(f"{url}/emissions/forecasts/current?location=eastus&windowSize=100")
+    assert too_long.status_code == 200
+    assert too_long.json()[0]["forecastData"] == []
+    assert too_long.json()[0]["optimalDataPoint"] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
@@ -221,8 +222,8 @@ class Answering:
             raise InvalidParameters((("locations", f"at most {MAX_TOPICS} locations can be listened to at once"),))
         window_min = cast("int | None", bound.values["windowSize"])
         topics = [(place, window_min or 0) for place in places]
-        for topic in topics:  # what cannot be answered at all is refused before the stream begins
-            await self._events.look(topic)
+        # What cannot be answered at all is refused before the stream begins.
+        await asyncio.gather(*(self._events.look(topic) for topic in topics))
         response = EventStream(self._events, topics, self.operations)
         response.raw_headers += notices
         return response

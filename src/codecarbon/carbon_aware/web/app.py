@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from codecarbon.carbon_aware.web.answering import Handler
 
 # Headers that scripts of other origins may read.
-_EXPOSED = ("ETag", "Retry-After", "Warning", "X-Carbon-Aware-Source", "X-Carbon-Aware-Synthetic")
+_EXPOSED = (
+    *("ETag", "Retry-After", "Warning"),
+    *(f"X-Carbon-Aware-{name}" for name in ("Source", "Synthetic", "Stale", "Notice")),
+)
 
 
 def create_app(source: Options | Context | Operations | None = None, *, settings: WebSettings | None = None) -> FastAPI:
