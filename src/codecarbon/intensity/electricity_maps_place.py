@@ -45,12 +45,14 @@ class Place(NamedTuple):
         zone: The zone that the answer must be for; empty when only the answer tells.
         country: Else the country in which that zone must be, alpha-2; empty when it is not known.
         label: For messages.
+        otherwise: The query that names it by coordinates, for when the service does not know the cloud region.
     """
 
     params: tuple[tuple[str, str], ...]
     zone: str
     country: str
     label: str
+    otherwise: tuple[tuple[str, str], ...] = ()
 
 
 def check_auth(base_url: str, header: str, token: str, *, origin: str = "constructor") -> None:
@@ -98,13 +100,14 @@ def find_place(where: Location, provider: str, *others: str) -> Place:
     zone = named_zone(where, provider, *others)
     if zone:
         return _zone(zone, where)
+    at = coordinates_deg(where)
+    coordinates = (("lat", _plain(at[0])), ("lon", _plain(at[1]))) if at else ()
     if where.cloud_provider and where.cloud_region:
         cloud = where.cloud_provider.strip().lower(), where.cloud_region.strip().lower()
         names = ("dataCenterProvider", cloud[0]), ("dataCenterRegion", cloud[1])
-        return Place(names, "", country, where.label)
-    at = coordinates_deg(where)
-    if at is not None:
-        return Place((("lat", _plain(at[0])), ("lon", _plain(at[1]))), "", country, where.label)
+        return Place(names, "", country, where.label, coordinates)
+    if coordinates:
+        return Place(coordinates, "", country, where.label)
     if country:
         return _zone(_country_zone(country, where, provider), where)
     if where.key.strip():

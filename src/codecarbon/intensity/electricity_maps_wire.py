@@ -38,6 +38,7 @@ _BAD_KEY_S = 900.0
 _MOST_ZONES = 4096
 _LIVE_S, _RECHECK_S, _LATE_S = 300.0, 900.0, 300.0
 _UNAUTHORIZED, _TOO_MANY, _SERVER_ERRORS = 401, 429, 500
+_NO_SUCH_PLACE = {400, 404}
 
 
 class Content(NamedTuple):
@@ -85,6 +86,8 @@ class Wire:
         # What was learnt about the key and the caller, and until when it holds, seconds since 1970.
         self._plan: tuple[float, dict[str, tuple[str, ...]] | None] | None = None
         self._caller: tuple[float, str] | None = None
+        # Cloud regions that the service did not know, in places with coordinates.
+        self._not_known: set[tuple[tuple[str, str], ...]] = set()
         self._zones: dict[tuple[tuple[str, str], ...], tuple[float, str]] = {}
 
     def close(self) -> None:
@@ -93,6 +96,7 @@ class Wire:
 
     def zone_of(self, place: Place) -> str:
         """Find the zone of a place: the named one, else the service's, asked for once a day."""
+        place = self._as_known(place)
         return place.zone or self._known_zone(place) or self.ask(LATEST, place, ()).content.zone
 
     def ask(
@@ -111,6 +115,7 @@ class Wire:
             ProviderRejected: With status 401, says whether the key or the plan is the reason.
             ProviderDataError: The answer is for another zone, or cannot be used otherwise.
         """
+        place = self._as_known(place)
         reader = _Reader(self._provider, place.label)
 
         def read(payload: object) -> Content:
@@ -129,6 +134,9 @@ class Wire:
                 path, query, read=read, valid_until_us=until, headers=self._headers, location=place.label
             )
         except ProviderRejected as error:
+            if place.otherwise and error.status in _NO_SUCH_PLACE:
+                self._not_known.add(place.params)
+                return self.ask(path, _by_coordinates(place), params, member=member, settled=settled)
             if error.status != _UNAUTHORIZED:
                 raise
             raise self._explained(error, path, place) from error
@@ -149,6 +157,9 @@ class Wire:
                 f"asked for {place.label}, got {zone}, which is also what it answers about the open sea: it takes the "
                 "caller's own address when it does not know a place; name the zone or the country"
             )
+
+    def _as_known(self, place: Place) -> Place:
+        return _by_coordinates(place) if place.params in self._not_known else place
 
     def _known_zone(self, place: Place) -> str:
         until_s, zone = self._zones.get(place.params, (0.0, ""))
@@ -287,6 +298,10 @@ class _Reader(AnswerReader):
                 self.refuse(f"{zone}: access: expected a list of paths")
             plan[zone] = tuple(access)
         return plan
+
+
+def _by_coordinates(place: Place) -> Place:
+    return place._replace(params=place.otherwise, otherwise=())
 
 
 def _next_us(content: Content, fetched_us: int) -> int:

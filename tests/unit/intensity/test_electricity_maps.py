@@ -247,6 +247,21 @@ def test_a_cloud_region_is_compared_with_its_country(fake, time, make):
         make().observed(where, ago(time, 2, 1))
 
 
+def test_a_cloud_region_that_the_service_does_not_know_is_asked_for_by_its_coordinates(fake, time, make):
+    where = Location(
+        cloud_provider="azure",
+        cloud_region="eastus",
+        country_iso_code="USA",
+        latitude_deg=37.4,
+        longitude_deg=-79.8,
+    )
+    provider = make()
+    for _ in range(2):
+        assert provider.observed(where, ago(time, 2, 1)).zone == "US-MIDA-PJM"
+    assert provider.zone_of(where) == "US-MIDA-PJM"
+    assert [entry.query[0][0] for entry in fake.log] == ["dataCenterProvider", "lat", "lat"]
+
+
 def test_a_full_zone_key_is_compared_and_not_its_beginning(fake, time, make):
     fake.tamper = lambda payload: {**payload, "zone": "DK-DK2", "history": []}
     with pytest.raises(ProviderDataError, match="asked for DK-DK1, got DK-DK2"):
