@@ -217,7 +217,7 @@ def test_a_flag_can_be_switched_off(call, on_file, flag):
 
 
 @pytest.mark.parametrize("words", [["-l", "westus,eastus"], ["-l", "westus", "-l", "eastus"], ["-l", "westus, eastus"]])
-def test_d26_commas_part_locations(call, on_file, words):
+def test_defect_26_commas_part_locations(call, on_file, words):
     done = call("emissions", *words, "-s", "2021-11-17T01:00Z", env=on_file)
     assert sorted(ratings(done)) == [10, 60]
 
@@ -245,7 +245,7 @@ def test_a_time_without_offset_is_utc_wherever_one_is(call, on_file):
     assert ratings(call(*words, env={**on_file, "TZ": "America/New_York"})) == [20]
 
 
-def test_d26_csv(call, on_file):
+def test_defect_26_csv(call, on_file):
     done = call("emissions", "-l", "westus", "-s", "2021-11-17T01:00Z", "-o", "csv", env=on_file)
     assert done.stdout == "location,time,rating,duration\nwestus,2021-11-17T00:00:00+00:00,10,PT8H\n"
 
@@ -340,7 +340,7 @@ def test_without_configuration_the_sample_answers_and_says_that_it_is_made_up(ca
         ({"DataSources__EmissionsDataSource": ""}, "EmissionsDataSource is not configured"),
     ],
 )
-def test_d16_a_bad_configuration_is_one_line_and_no_crash(call, env, variables, words):
+def test_defect_16_a_bad_configuration_is_one_line_and_no_crash(call, env, variables, words):
     done = call("emissions", "-l", "eastus", env={**env, **variables})
     assert done.returncode in {1, 2}
     assert words in done.stderr
@@ -362,7 +362,7 @@ def test_a_configuration_file_can_be_named(call, env, folder):
     assert call(*words[:-1], "other.json", env=env).returncode == 1
 
 
-def test_d26_verbose_goes_to_standard_error(call, env):
+def test_defect_26_verbose_goes_to_standard_error(call, env):
     with FakeWattTime() as fake:
         variables = {
             "DataSources__EmissionsDataSource": "W",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("codecarbon.carbon_aware")
 
-_Function = TypeVar("_Function", bound="Callable[..., Any]")
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def carbon_aware(
@@ -39,7 +39,7 @@ def carbon_aware(
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
     async_sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> Callable[[_Function], _Function]:
+) -> Callable[[F], F]:
     """Make a function wait, each time it is called, for the start at which electricity is cleanest.
 
     A coroutine function waits without blocking its event loop; any other function blocks its thread. A generator
@@ -73,7 +73,7 @@ def carbon_aware(
         clock=clock,
     )
 
-    def decorate(function: _Function) -> _Function:
+    def decorate(function: F) -> F:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise ConfigError("function", function, "decorator", "a function or a coroutine function, no generator")
         if inspect.iscoroutinefunction(function):
@@ -95,7 +95,7 @@ def carbon_aware(
                 return function(*args, **kwargs)
 
         wrapper.decision = None  # type: ignore[attr-defined]
-        return cast("_Function", wrapper)
+        return cast("F", wrapper)
 
     return decorate
 

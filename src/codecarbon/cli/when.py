@@ -29,6 +29,8 @@ FORMATS = ("text", "json", "epoch", "at", "slurm", "systemd")
 _MOST = 100
 # A scheduler needs a moment to take a job in, and refuses a start that has passed by then.
 _LEAD_US = 5 * units.US_PER_S
+# Less than anybody can know of a forecast.
+_NO_DIFFERENCE = 0.0005
 
 _Value = TypeVar("_Value")
 
@@ -256,6 +258,8 @@ def _ranking(decision: Decision, wish: Wish) -> str:
 
 
 def _against_now(saving_ratio: float) -> str:
+    if abs(saving_ratio) < _NO_DIFFERENCE:
+        return "as now"
     if saving_ratio >= 0:
         return f"{text.percent(saving_ratio)} less than now"
     return f"{text.percent(-saving_ratio)} more than now"

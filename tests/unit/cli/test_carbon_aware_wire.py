@@ -43,7 +43,7 @@ def test_nothing_is_an_empty_list():
     assert printed(wire.emissions_sheet([])) == "[]\n"
 
 
-def test_d69_an_average_has_the_begin_and_length_of_its_period():
+def test_case_69_an_average_has_the_begin_and_length_of_its_period():
     answer = AverageAnswer("eastus", Moment(T_US, 360), Moment(T_US + 90 * US_PER_MIN), 70.25, Meta())
     assert json.loads(printed(wire.average_sheet([answer]))) == [
         {"Location": "eastus", "Time": "2021-11-17T06:00:00+06:00", "Rating": 70.25, "Duration": "01:30:00"}
@@ -78,7 +78,7 @@ def test_locations_have_nulls_for_what_is_not_known():
     )
 
 
-def test_d26_csv_has_a_header_and_iso_durations():
+def test_defect_26_csv_has_a_header_and_iso_durations():
     assert printed(wire.emissions_sheet(ROWS), "csv") == (
         "location,time,rating,duration\n"
         "westus,2021-11-17T00:00:00+00:00,10,PT8H\n"

@@ -203,14 +203,16 @@ def test_one_line_explains(zone):
 def test_text_has_line_picture_and_ranking(zone):
     points = tuple(EmissionsRow("eastus", START_US + at * US_PER_HOUR, 100.0, US_PER_HOUR) for at in range(2))
     other = option(START_US + US_PER_HOUR, 500.0, emissions_g=150.0)
-    decision = chosen(option(START_US, emissions_g=30.0), other, points=points)
+    same = option(START_US + 2 * US_PER_HOUR, 400.0)
+    decision = chosen(option(START_US, emissions_g=30.0), other, same, points=points)
     wish = Wish(3600.0, NOW_US + 24 * US_PER_HOUR, ("eastus", "westus"), power_w=300.0)
     lines = when._text(decision, wish).splitlines()
     assert lines[0] == "Start Sat 18 May 02:30:15 UTC, in 4:19:54, because it is so."
     assert lines[3].split() == ["Sat", "18", "May", "02:30", "100", "<"]
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         "  1. Sat 02:30 to Sat 03:30  eastus  100 g/kWh, 75 % less than now, 30.0 g CO2eq",
         "  2. Sat 03:30 to Sat 04:30  eastus  500 g/kWh, 25 % more than now, 150 g CO2eq",
+        "  3. Sat 04:30 to Sat 05:30  eastus  400 g/kWh, as now",
     ]
 
 
