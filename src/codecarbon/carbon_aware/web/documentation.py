@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -87,11 +88,25 @@ async def _to_page(request: Request) -> Response:
     return Response(status_code=301, headers={"location": f"{quote(folder)}/index.html"})
 
 
+class _Plain(yaml.SafeDumper):
+    """Writes shared schemas out each time: readers of YAML limit how many aliases they follow."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
+        return True
+
+
+@cache
+def document_texts(profile: Profile) -> tuple[bytes, bytes]:
+    """Return the document as JSON and as YAML."""
+    document = make_document(profile)
+    text = yaml.dump(document, Dumper=_Plain, sort_keys=False, allow_unicode=True)
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2), text.encode()
+
+
 def documentation_routes(profile: Profile) -> list[tuple[str, Handler]]:
     """Return path and handler of every documentation route; all are GET."""
-    document = make_document(profile)
-    as_json = _fixed(orjson.dumps(document, option=orjson.OPT_INDENT_2), JSON_TYPE)
-    as_yaml = _fixed(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).encode(), "application/x-yaml")
+    json_text, yaml_text = document_texts(profile)
+    as_json, as_yaml = _fixed(json_text, JSON_TYPE), _fixed(yaml_text, "application/x-yaml")
     return [
         ("/swagger/v1/swagger.json", as_json),
         ("/openapi.json", as_json),
