@@ -181,6 +181,7 @@ def test_other_credentials_have_another_token(rig):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from 3.12 on, in a process with threads
 def test_a_forked_child_uses_the_token_and_its_own_connection(rig, provider):
     provider.forecast(NAMED)
     pid = os.fork()

@@ -171,6 +171,7 @@ def test_a_proxy_without_an_address_is_refused(url):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from 3.12 on, in a process with threads
 def test_a_forked_child_opens_its_own_connections_and_locks():
     with EchoServer() as fake:
         transport = Transport("echo", fake.url, rate=TokenBucket(100, 1.0))
