@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from codecarbon.errors import ConfigError, NoIntensityData, ProviderUnavailable
 from codecarbon.model import Intensity, Location
-from codecarbon.tracker.live import GIVE_UP_S, LATE_S, SLOT_S, LiveIntensity
+from codecarbon.tracker.live import DELAY_S, GIVE_UP_S, LATE_S, SLOT_S, SPREAD_S, LiveIntensity
 from codecarbon.tracker.pricing import Pricer
 from codecarbon.units import US_PER_S
 from tests.support.fake_provider import FakeProvider
@@ -251,6 +251,46 @@ def test_a_source_that_breaks_its_rules_is_logged_and_the_next_one_is_asked(log)
     assert rig.sources(1) == ["other"]
     assert any("ZeroDivisionError" in record.getMessage() for record in log.records)
     assert rig.live.notes == ("broken: it failed in a way that it should not, see the log",)
+
+
+class Pauses:
+    """Stands for the event that ends the thread: lets the pauses pass on the test's clock, and then ends it."""
+
+    def __init__(self, rig, count):
+        self.rig = rig
+        self.left = count
+        self.lengths = []
+
+    def is_set(self):
+        return not self.left
+
+    def wait(self, seconds):
+        self.lengths.append(seconds)
+        self.rig.now_s += seconds
+        self.left -= 1
+
+
+def test_the_thread_asks_soon_after_each_slot_has_begun():
+    provider = FakeProvider()
+    rig = Rig(provider)
+    pauses = Pauses(rig, 5)
+    rig.live._run(pauses)
+    asked_s = [span.end_us / US_PER_S for span in provider.spans]
+    assert len(asked_s) == 5
+    offsets_s = {at_s % SLOT_S for at_s in asked_s[1:]}
+    assert len(offsets_s) == 1
+    assert DELAY_S <= offsets_s.pop() < DELAY_S + SPREAD_S
+    assert rig.sources(5) == ["fake"] * 5
+
+
+def test_the_thread_comes_back_earlier_to_a_source_that_failed():
+    provider = FakeProvider()
+    provider.error = AWAY
+    rig = Rig(provider)
+    pauses = Pauses(rig, 3)
+    rig.live._run(pauses)
+    assert pauses.lengths == [30.0, 60.0, 120.0]
+    assert len(provider.calls) == 3
 
 
 # --- the end ---------------------------------------------------------------------------------------------------------
