@@ -171,8 +171,6 @@ class LiveIntensity:
             self._stop.set()
             self._stop = None
             self._is_over = True
-            for slot_s in tuple(self._pending):
-                self._from_first(slot_s)
             # With no marginal value at all everything is an average, now and after another start.
             self._is_averaged = self._is_averaged or (self._is_marginal and self._nearest(self._slot()) is None)
             self._prices.update({slot_s: self._stand_in(slot_s) for slot_s in self._pending - self._prices.keys()})
@@ -187,9 +185,6 @@ class LiveIntensity:
         with self._lock:
             if self._stop is not None:
                 self._pending.update(slot_s for slot_s in wanted if slot_s not in self._prices)
-            # What is held comes before any stand-in is chosen, which for marginal values depends on it.
-            for slot_s in wanted:
-                self._from_first(slot_s)
             found = {slot_s: self._prices.get(slot_s) or self._stand_in(slot_s) for slot_s in wanted}
             if self._is_over:
                 self._prices.update(found)
@@ -325,22 +320,15 @@ class LiveIntensity:
         now_s = int(self._clock())
         return now_s - now_s % SLOT_S
 
-    def _from_first(self, slot_s: int) -> None:
-        """Price a slot that nobody asked for yet by what the first source said, for example about a whole hour."""
-        if slot_s in self._prices or not self._sources or self._is_averaged:
-            return
-        price = self._sources[0].price(slot_s)
-        if price is not None:
-            self._prices[slot_s] = price
-            self._pending.discard(slot_s)
-
     def _stand_in(self, slot_s: int) -> Intensity:
-        if self._is_marginal:
-            return (None if self._is_averaged else self._nearest(slot_s)) or self._fallback
+        if self._is_averaged:
+            return self._fallback
         for source in self._sources or ():
             price = source.price(slot_s)
             if price is not None:
                 return price
+        if self._is_marginal:
+            return self._nearest(slot_s) or self._fallback
         late = self._late.get(slot_s)
         newest = None if late is None or late.failures else late.newest(slot_s)
         if newest is not None:

@@ -221,6 +221,13 @@ def test_get_emissions_has_its_own_error(old_path, token):
         get_emissions(Energy(2.0), PRIVATE, token)
 
 
+def test_get_emissions_takes_no_value_of_last_week(monkeypatch):
+    with FakeElectricityMaps(clock=lambda: time.time() - 7 * 86_400) as old:
+        monkeypatch.setattr("codecarbon.core.electricitymaps_api.URL", f"{old.url}/v3/carbon-intensity/latest")
+        with pytest.raises(ElectricityMapsAPIError, match="No carbonIntensity data for FRA in the last 24 hours"):
+            get_emissions(Energy(2.0), PRIVATE, old.token)
+
+
 def test_the_engine_uses_the_token_and_falls_back_to_the_tables(old_path, caplog):
     engine = Emissions(DataSource(), electricitymaps_api_token=old_path.token)
     before = latest_g_per_kwh()
