@@ -58,6 +58,4 @@ def test_carbon_aware_answers_soon_after_its_start(report: Report, tmp_path: Pat
     runs = alternate({"empty": [sys.executable, str(empty)], "ours": command}, rounds=2 if report.smoke else 21)
     ours, baseline = median_wall_ms(runs["ours"]), median_wall_ms(runs["empty"])
     report.judge("cli_carbon_aware", ours, baseline=baseline, baseline_name="empty Typer app")
-    report.judge(
-        "cli_carbon_aware_ratio", ours, baseline=baseline, baseline_name="empty Typer app", baseline_unit="ms"
-    )
+    report.judge("cli_carbon_aware_ratio", ours, baseline=baseline, baseline_name="empty Typer app", baseline_unit="ms")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from codecarbon import units
 from codecarbon.carbon_aware.names import get_names
 from codecarbon.carbon_aware.results import EmissionsRow, Moment, ScheduleOption, ScheduleRequest
-from codecarbon.errors import CapabilityError, CodeCarbonError, InvalidParameters
+from codecarbon.errors import CapabilityError, CodeCarbonError, InvalidParameters, WindowInfeasible
 from codecarbon.model import IntensityPoint, TimeSpan
 from codecarbon.record import FrozenRecord
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from codecarbon.carbon_aware.operations import Operations
     from codecarbon.carbon_aware.results import ScheduleAnswer
+    from codecarbon.forecast import Forecast
 
 DEFAULT_WITHIN_S = units.s_from_us(units.US_PER_DAY)
 """How long a job may be put off when neither a deadline nor a time is given."""
@@ -124,13 +125,18 @@ class Planner:
         self._home: str | None = None
         self._clock = clock
 
-    def decide(self, wish: Wish) -> Decision:
-        """Decide when to start; never raises for missing data."""
+    def decide(self, wish: Wish, *, kept_us: int | None = None) -> Decision:
+        """Decide when to start; never raises for missing data.
+
+        Args:
+            wish: The job.
+            kept_us: A start that was decided before, UTC microseconds; it is kept where hardly any other is better.
+        """
         now_us = units.us_from_s(self._clock())
         if wish.latest_end_us - units.us_from_s(wish.duration_s) <= now_us:
             return _run_now(now_us, "the deadline leaves no time to wait")
         try:
-            return self._ask(wish, now_us)
+            return self._ask(wish, now_us, kept_us)
         except InvalidParameters as error:
             problems = get_names("schedule", "documented").render(error.problems)
             reason = "; ".join(text for texts in problems.values() for text in texts) or error.detail
@@ -140,7 +146,7 @@ class Planner:
             reason = " ".join(str(error).split()) or type(error).__name__
         return _run_now(now_us, reason)
 
-    def _ask(self, wish: Wish, now_us: int) -> Decision:
+    def _ask(self, wish: Wish, now_us: int, kept_us: int | None) -> Decision:
         locations = wish.locations or self._at_home()
         if not locations:
             return _run_now(now_us, "the place of this machine is not known: name a location")
@@ -152,38 +158,42 @@ class Planner:
         if answer.best is None:
             reasons = dict.fromkeys(place.reason for place in answer.by_location if place.reason)
             return _run_now(now_us, "; ".join(reasons) or "the forecast has no window for it")
-        return self._choose(self._operations, wish, answer, answer.best, now_us)
+        best = answer.best
+        forecast = self._operations.forecasts((best.location,), None, None, None)[0]
+        option = _place_start(wish, best, forecast.points, now_us, kept_us)
+        return _decision(wish, answer, option, forecast.points, now_us)
 
     def _at_home(self) -> tuple[str, ...]:
         if self._home is None:
             self._home = self._find_home()
         return (self._home,) if self._home else ()
 
-    def _choose(
-        self, operations: Operations, wish: Wish, answer: ScheduleAnswer, best: ScheduleOption, now_us: int
-    ) -> Decision:
-        place = next(place for place in answer.by_location if place.location == best.location)
-        forecast = operations.forecasts((best.location,), None, None, None)[0]
-        home = answer.by_location[0]
-        at_home = home.options[0] if home.options else None
-        option = _against(_spread(wish, best, forecast.points, now_us), at_home)
-        start_us = max(option.spans[0].start_us, now_us)
-        is_now = start_us == now_us
-        ways = [_against(way, at_home) for each in answer.by_location for way in each.options]
-        ways.sort(key=lambda way: (way.intensity_g_per_kwh, way.spans[0].start_us))
-        return Decision(
-            start_us=start_us,
-            decided_us=now_us,
-            is_now=is_now,
-            because=_because(answer, option, home.location, is_now=is_now),
-            option=option,
-            alternatives=tuple(ways[: wish.alternatives]),
-            points=forecast.points,
-            signal=str(answer.meta.signal),
-            sources=answer.meta.sources,
-            is_synthetic=answer.meta.is_synthetic,
-            generated_us=place.generated_us,
-        )
+
+def _decision(
+    wish: Wish, answer: ScheduleAnswer, option: ScheduleOption, points: tuple[EmissionsRow, ...], now_us: int
+) -> Decision:
+    """Put a choice together with what it is compared with."""
+    place = next(place for place in answer.by_location if place.location == option.location)
+    home = answer.by_location[0]
+    at_home = home.options[0] if home.options else None
+    option = _against(option, at_home)
+    start_us = max(option.spans[0].start_us, now_us)
+    is_now = start_us == now_us
+    ways = [_against(way, at_home) for each in answer.by_location for way in each.options]
+    ways.sort(key=lambda way: (way.intensity_g_per_kwh, way.spans[0].start_us))
+    return Decision(
+        start_us=start_us,
+        decided_us=now_us,
+        is_now=is_now,
+        because=_because(answer, option, home.location, is_now=is_now),
+        option=option,
+        alternatives=tuple(ways[: wish.alternatives]),
+        points=points,
+        signal=str(answer.meta.signal),
+        sources=answer.meta.sources,
+        is_synthetic=answer.meta.is_synthetic,
+        generated_us=place.generated_us,
+    )
 
 
 def _request(wish: Wish, locations: tuple[str, ...], now_us: int) -> ScheduleRequest:
@@ -204,33 +214,64 @@ def _run_now(now_us: int, because: str) -> Decision:
     return Decision(start_us=now_us, decided_us=now_us, is_now=True, because=because)
 
 
-def _spread(wish: Wish, best: ScheduleOption, points: tuple[EmissionsRow, ...], now_us: int) -> ScheduleOption:
-    """Move the start a little, so that not everybody starts in the same minute; a split job is left as planned."""
-    span = best.spans[0]
-    if wish.seed is None or len(best.spans) > 1 or span.start_us <= now_us:
+def _place_start(
+    wish: Wish, best: ScheduleOption, points: tuple[EmissionsRow, ...], now_us: int, kept_us: int | None
+) -> ScheduleOption:
+    """Keep an earlier start that is good enough, or move the best one a little, so that not everybody takes it.
+
+    A job in pieces is left as planned.
+    """
+    (span, *more) = best.spans
+    if more or span.start_us <= now_us:
         return best
-    from codecarbon.forecast import WindowChoice, best_window, prepare, spread_start
+    from codecarbon.forecast import WindowChoice, prepare, spread_start
 
     series = prepare([IntensityPoint(row.time_us, row.duration_us, row.rating_g_per_kwh) for row in points])
-    choice = WindowChoice(span.start_us, span.end_us, best.intensity_g_per_kwh, now_us, best.now_intensity_g_per_kwh)
+    if kept_us is not None and now_us <= kept_us <= wish.latest_end_us - (span.end_us - span.start_us):
+        kept = _starting_at(best, series, kept_us)
+        if kept is not None and kept.intensity_g_per_kwh <= best.intensity_g_per_kwh * (1.0 + SLACK_RATIO):
+            return kept
+    if wish.seed is None:
+        return best
+    now = best.now_intensity_g_per_kwh
+    choice = WindowChoice(span.start_us, span.end_us, best.intensity_g_per_kwh, now_us, now)
     start_us = spread_start(
         choice,
         series,
         seed=wish.seed,
-        tolerance_ratio=SLACK_RATIO,
+        tolerance_ratio=_tolerance_ratio(best.intensity_g_per_kwh, now),
         earliest_us=now_us,
         deadline_us=wish.latest_end_us,
     )
+    return _starting_at(best, series, start_us) or best
+
+
+def _tolerance_ratio(best_g_per_kwh: float, now_g_per_kwh: float | None) -> float:
+    """How much worse than the best a start may be: at most half of what the best one saves against now."""
+    if now_g_per_kwh is None:
+        return SLACK_RATIO
+    if best_g_per_kwh <= 0.0:
+        return 0.0
+    return max(0.0, min(SLACK_RATIO, (now_g_per_kwh / best_g_per_kwh - 1.0) / 2.0))
+
+
+def _starting_at(option: ScheduleOption, series: Forecast, start_us: int) -> ScheduleOption | None:
+    """The same run with another start and its own mean; None where the forecast does not cover it."""
+    from codecarbon.forecast import best_window
+
+    span = option.spans[0]
     moved = TimeSpan(start_us, start_us + span.end_us - span.start_us)
-    # The one window that fits between its own ends: its mean, as the core reckons it.
-    value = best_window(series, wish.duration_s, earliest_us=start_us, deadline_us=moved.end_us).intensity_g_per_kwh
-    ratio = value / best.intensity_g_per_kwh if best.intensity_g_per_kwh else 1.0
-    return replace(
-        best,
-        spans=(moved,),
-        intensity_g_per_kwh=value,
-        emissions_g=None if best.emissions_g is None else best.emissions_g * ratio,
-    )
+    try:
+        # The one window that fits between its own ends.
+        found = best_window(
+            series, units.s_from_us(moved.end_us - start_us), earliest_us=start_us, deadline_us=moved.end_us
+        )
+    except WindowInfeasible:
+        return None
+    value, emissions_g = found.intensity_g_per_kwh, option.emissions_g
+    if emissions_g is not None and option.intensity_g_per_kwh > 0.0:
+        emissions_g *= value / option.intensity_g_per_kwh
+    return replace(option, spans=(moved,), intensity_g_per_kwh=value, emissions_g=emissions_g)
 
 
 def _against(option: ScheduleOption, at_home: ScheduleOption | None) -> ScheduleOption:

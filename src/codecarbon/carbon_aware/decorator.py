@@ -137,7 +137,11 @@ class _Job:
 
         decision = self._planner.decide(wish)
         keep(decision)
-        return Wait(decision, lambda: self._planner.decide(wish), clock=self._clock, on_change=keep)
+
+        def replan(kept_us: int) -> Decision:
+            return self._planner.decide(wish, kept_us=kept_us)
+
+        return Wait(decision, replan, clock=self._clock, on_change=keep)
 
     def _wish(self) -> Wish:
         now_us = units.us_from_s(self._clock())

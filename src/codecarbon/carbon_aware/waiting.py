@@ -29,7 +29,8 @@ class Wait:
 
     Args:
         decision: What was decided.
-        replan: Decides again, for the same deadline; called on whichever thread asks for the next pause.
+        replan: Decides again, for the same deadline, given the start so far; called on whichever thread asks for the
+            next pause.
         clock: Gives the time, seconds since 1970.
         on_change: Called with a decision that takes the place of the one before.
     """
@@ -37,7 +38,7 @@ class Wait:
     def __init__(
         self,
         decision: Decision,
-        replan: Callable[[], Decision] | None = None,
+        replan: Callable[[int], Decision] | None = None,
         *,
         clock: Callable[[], float],
         on_change: Callable[[Decision], None] | None = None,
@@ -73,7 +74,7 @@ class Wait:
     def _look(self) -> None:
         """Take a newer forecast's plan; without a newer one, or without any, the promise that was made is kept."""
         assert self._replan is not None
-        newer = self._replan()
+        newer = self._replan(self.decision.start_us)
         self._looked_s = self._clock()
         if newer.option is None or (newer.generated_us or 0) <= (self.decision.generated_us or 0):
             return

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codecarbon import units
@@ -63,6 +64,7 @@ def run(
     if start == NOW:
         return 0 if is_dry else monitor.watch_command(words, wishes, given)
     wish = when.read_wish(ask, now_us=units.us_from_s(time.time()), default_duration=DEFAULT_DURATION)
+    wish = replace(wish, locations=wish.locations[:1])  # a command is not moved
     planner = when.planner_of(ask)
     decision = planner.decide(wish)
     text.say(when.explain(decision))
@@ -70,7 +72,12 @@ def run(
         return 0
     if not decision.is_now:
         with child.catch_signals() as signals_fd:
-            wait = Wait(decision, lambda: planner.decide(wish), clock=time.time, on_change=_say_change)
+            wait = Wait(
+                decision,
+                lambda kept_us: planner.decide(wish, kept_us=kept_us),
+                clock=time.time,
+                on_change=_say_change,
+            )
             number = wait_out(wait, lambda pause_s: ending_signal(signals_fd, pause_s))
         if number is not None:
             text.say("stopped while waiting; the command was not started")

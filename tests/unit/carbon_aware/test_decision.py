@@ -56,8 +56,9 @@ class FakeOperations:
 
 def decide(operations: FakeOperations, **wish: object):
     planner = Planner(lambda: operations, clock=lambda: NOW_US / 1e6)
+    kept_us = wish.pop("kept_us", None)
     facts = {"duration_s": 3600.0, "latest_end_us": NOW_US + 6 * US_PER_HOUR, "locations": ("here",), **wish}
-    return planner.decide(Wish(**facts))
+    return planner.decide(Wish(**facts), kept_us=kept_us)
 
 
 def test_the_best_start_is_taken_and_explained_in_one_line():
@@ -215,6 +216,38 @@ def test_a_spread_start_is_told_with_its_own_mean():
         mean = 100.0 + (290.0 * early_us + 200.0 * late_us) / US_PER_HOUR
         assert decision.option.intensity_g_per_kwh == pytest.approx(mean)
         assert decision.option.saving_ratio == pytest.approx(1 - mean / 400.0)
+
+
+@pytest.mark.parametrize(("kept_h", "is_kept"), [(2.0, True), (4.0, True), (1.999, True), (0.5, False), (4.5, False)])
+def test_an_earlier_start_is_kept_while_hardly_any_is_better(kept_h, is_kept):
+    kept_us = NOW_US + int(kept_h * US_PER_HOUR)
+    decision = decide(FakeOperations(option(2, 100.0)), seed="job 7", kept_us=kept_us)
+    assert (decision.start_us == kept_us) is is_kept
+
+
+@pytest.mark.parametrize("kept_h", [-1, 5.5, 7])
+def test_a_start_that_cannot_be_kept_is_not(kept_h):
+    kept_us = NOW_US + int(kept_h * US_PER_HOUR)
+    decision = decide(FakeOperations(option(2, 100.0)), kept_us=kept_us, latest_end_us=NOW_US + 30 * US_PER_HOUR)
+    assert decision.start_us == NOW_US + 2 * US_PER_HOUR
+
+
+def test_spreading_never_eats_what_waiting_saves():
+    class Flat(FakeOperations):
+        def forecasts(self, locations, start, end, window_min):
+            values = (100.9, 100.9, 100.0, 100.8, 100.8, 100.8)
+            points = tuple(
+                EmissionsRow("here", NOW_US + hour * US_PER_HOUR, value, US_PER_HOUR)
+                for hour, value in enumerate(values)
+            )
+            bounds = Moment(NOW_US), Moment(NOW_US + 6 * US_PER_HOUR)
+            return (ForecastAnswer(NOW_US, None, "here", *bounds, 60, (), points, self.meta),)
+
+    span = TimeSpan(NOW_US + 2 * US_PER_HOUR, NOW_US + 3 * US_PER_HOUR)
+    best = ScheduleOption("here", (span,), 100.0, 100.9, 1 - 100 / 100.9)
+    decisions = [decide(Flat(best), seed=str(seed)) for seed in range(40)]
+    assert len({decision.start_us for decision in decisions}) > 30
+    assert max(decision.option.intensity_g_per_kwh for decision in decisions) <= 100.45 + 1e-9
 
 
 def test_a_seed_always_gives_the_same_start():

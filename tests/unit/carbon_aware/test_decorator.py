@@ -29,7 +29,7 @@ class FakePlanner:
         self.wishes = []
         self.clock = Clock()
 
-    def decide(self, wish):
+    def decide(self, wish, *, kept_us=None):
         self.wishes.append(wish)
         now_us = us_from_s(self.clock())
         if self.in_s is None:

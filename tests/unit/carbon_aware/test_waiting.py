@@ -69,7 +69,7 @@ def test_a_clock_that_is_set_back_lengthens_the_wait():
 def test_a_newer_forecast_moves_the_start():
     clock, changes = Clock(), []
     newer = planned(2000, generated_s=REPLAN_S)
-    wait = Wait(planned(5000), lambda: newer, clock=clock, on_change=changes.append)
+    wait = Wait(planned(5000), lambda _: newer, clock=clock, on_change=changes.append)
     wait_out(wait, clock)
     assert clock.now_s == 2000
     assert changes == [newer]
@@ -78,26 +78,26 @@ def test_a_newer_forecast_moves_the_start():
 def test_a_newer_forecast_may_say_now():
     clock = Clock()
     newer = planned(REPLAN_S, generated_s=REPLAN_S, is_now=True)
-    wait_out(Wait(planned(5000), lambda: newer, clock=clock), clock)
+    wait_out(Wait(planned(5000), lambda _: newer, clock=clock), clock)
     assert clock.now_s == REPLAN_S
 
 
 def test_the_same_forecast_moves_nothing():
     clock = Clock()
-    wait_out(Wait(planned(1000), lambda: planned(700), clock=clock), clock)
+    wait_out(Wait(planned(1000), lambda _: planned(700), clock=clock), clock)
     assert clock.now_s == 1000
 
 
 def test_the_plan_is_kept_when_data_go_missing():
     clock = Clock()
     lost = planned(REPLAN_S, is_now=True, option=None)
-    wait_out(Wait(planned(1000), lambda: lost, clock=clock), clock)
+    wait_out(Wait(planned(1000), lambda _: lost, clock=clock), clock)
     assert clock.now_s == 1000
 
 
 def test_the_same_start_from_a_newer_forecast_is_no_change():
     clock, changes = Clock(), []
-    wait = Wait(planned(1000), lambda: planned(1000, generated_s=1), clock=clock, on_change=changes.append)
+    wait = Wait(planned(1000), lambda _: planned(1000, generated_s=1), clock=clock, on_change=changes.append)
     wait_out(wait, clock)
     assert changes == []
 
@@ -105,7 +105,7 @@ def test_the_same_start_from_a_newer_forecast_is_no_change():
 def test_forecasts_are_asked_for_now_and_then_and_not_at_the_end():
     clock, asked_s = Clock(), []
 
-    def replan():
+    def replan(kept_us):
         asked_s.append(clock.now_s)
         return planned(660)
 
@@ -113,10 +113,21 @@ def test_forecasts_are_asked_for_now_and_then_and_not_at_the_end():
     assert asked_s == [300], "at 600 s the start is settled"
 
 
+def test_the_start_so_far_is_told():
+    clock, kept = Clock(), []
+
+    def replan(kept_us):
+        kept.append(kept_us)
+        return planned(900, generated_s=len(kept))
+
+    wait_out(Wait(planned(1000), replan, clock=clock), clock)
+    assert kept == [us_from_s(1000), us_from_s(900)]
+
+
 def test_a_clock_that_is_set_back_asks_again():
     clock, asked_s = Clock(1000.0), []
 
-    def replan():
+    def replan(kept_us):
         asked_s.append(clock.now_s)
         return planned(5000)
 
