@@ -30,6 +30,7 @@ nox.options.sessions = [
     "native_debug",
     "wheel",
     "docs",
+    "clients",
     "bench_smoke",
 ]
 
@@ -257,6 +258,13 @@ def tests_base(session: nox.Session) -> None:
     install_wheel(session, *group("test"))
     session.run("python", "-c", ONLY_BASE)
     pytest(session, "-n", "2", "tests/unit", "tests/compat")
+
+
+@nox.session
+def clients(session: nox.Session) -> None:
+    """Let generated clients and a fuzzer loose on the running WebApi, which must keep to its own document."""
+    install_wheel(session, *WEB, *group("clients"))
+    pytest(session, "-n", "2", "tests/clients")
 
 
 @nox.session

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 from fastapi import Request, Response
+from starlette.convertors import Convertor, register_url_convertor
 
 from codecarbon.carbon_aware.checks import distinct_locations
 from codecarbon.carbon_aware.results import Meta
@@ -40,6 +41,21 @@ if TYPE_CHECKING:
     Handler = Callable[[Request], Awaitable[Response]]
 
 _MAX_NAME, _MAX_NAMES = 40, 8
+
+
+class _AnyText(Convertor[str]):
+    """The rest of a path, whatever it holds; the framework's own stops at a line break."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("text", _AnyText())
 
 
 class EntryResponse(Response):
@@ -86,7 +102,7 @@ class Answering:
             ("POST", "/emissions/average-carbon-intensity/batch", self._guarded("average_batch", self._averages)),
             ("POST", "/emissions/forecasts/batch", self._guarded("forecast_batch", self._forecasts)),
             ("POST", "/schedule", self._guarded("schedule", self._schedule)),
-            ("GET", "/locations/{key:path}", self._guarded("emissions", self._location)),
+            ("GET", "/locations/{key:text}", self._guarded("emissions", self._location)),
             ("GET", "/events", self._guarded("forecast", self._stream)),
         ]
         return found

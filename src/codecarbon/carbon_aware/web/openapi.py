@@ -165,7 +165,7 @@ _EXTRAS = (
         "/events",
         "GetEvents",
         "A stream of events: the intensity changed, the cheapest window begins.",
-        schemas.TEXT,
+        {},  # neither text nor JSON: some read this as the schema of one event
         (200, 400, 503),
         parameters.EVENTS,
         answer_types=("text/event-stream",),
