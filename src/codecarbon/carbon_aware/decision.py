@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from codecarbon.carbon_aware.operations import Operations
     from codecarbon.carbon_aware.results import ScheduleAnswer
-    from codecarbon.forecast import Forecast
+    from codecarbon.forecast import SeriesLike
 
 DEFAULT_WITHIN_S = units.s_from_us(units.US_PER_DAY)
 """How long a job may be put off when neither a deadline nor a time is given."""
@@ -255,7 +255,7 @@ def _tolerance_ratio(best_g_per_kwh: float, now_g_per_kwh: float | None) -> floa
     return max(0.0, min(SLACK_RATIO, (now_g_per_kwh / best_g_per_kwh - 1.0) / 2.0))
 
 
-def _starting_at(option: ScheduleOption, series: Forecast, start_us: int) -> ScheduleOption | None:
+def _starting_at(option: ScheduleOption, series: SeriesLike, start_us: int) -> ScheduleOption | None:
     """The same run with another start and its own mean; None where the forecast does not cover it."""
     from codecarbon.forecast import best_window
 
