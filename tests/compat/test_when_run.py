@@ -152,6 +152,10 @@ def test_standard_output_is_the_schedulers_word_alone(call, form, pattern):
     assert "because" in done.stderr
 
 
+def test_json_has_a_short_name(call):
+    assert json.loads(call(*SAMPLE, "--json").stdout)["schema"] == "codecarbon.when/1"
+
+
 def test_systemd_takes_the_word(call):
     tool = shutil.which("systemd-analyze")
     if tool is None:

@@ -184,6 +184,7 @@ def _when(
             help="How to print it; at for at -t, slurm for sbatch --begin, systemd for systemd-run --on-calendar.",
         ),
     ] = "text",
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     source: _Source = None,
     config: _Config = None,
     spread: _Spread = True,
@@ -194,7 +195,7 @@ def _when(
     ask = when.Ask(
         duration, deadline, within, regions, power, pieces, resume_cost, alternatives, source, config, spread
     )
-    when.when(ask, form)
+    when.when(ask, "json" if json else form)
 
 
 def _run(
