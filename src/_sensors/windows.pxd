@@ -11,6 +11,7 @@ cdef extern from "steps.h" nogil:
         int64_t end_us
         int64_t step_us
         const int64_t *edges
+        double largest
     ctypedef struct cc_steps:
         const double *values
         const cc_run *runs
@@ -30,7 +31,7 @@ cdef class Steps:
     cdef const double[::1] values
     cdef const int64_t[::1] given_edges
     cdef int reserve(self, Py_ssize_t n) except -1
-    cdef int check_values(self) except -1
+    cdef double check_values(self) except -1.0
     cdef void extend(self, cc_run *run, int64_t duration_us) noexcept
     cdef void settle(self, const double *values, Py_ssize_t run_count) noexcept
     cdef bint known(self, int64_t from_us, int64_t to_us, int64_t *first_us, int64_t *step_us, int64_t *last_us,

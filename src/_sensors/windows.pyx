@@ -3,7 +3,7 @@
 cimport cython
 from cpython.ref cimport PyObject
 from libc.errno cimport ENODATA
-from libc.math cimport isfinite, isnan
+from libc.math cimport fabs, isfinite, isnan
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
@@ -64,12 +64,13 @@ cdef class Steps:
                 raise ValueError(f"point {i} begins before the one before it ends")
             if r < 0 or start_us > self.runs[r].end_us:
                 r += 1
-                self.runs[r] = cc_run(kept, 0, start_us, start_us, duration_us, NULL)
+                self.runs[r] = cc_run(kept, 0, start_us, start_us, duration_us, NULL, 0.0)
             self.own[kept] = value
             self.edges[kept + r] = start_us
             kept += 1
             self.edges[kept + r] = start_us + duration_us
             self.extend(&self.runs[r], duration_us)
+            self.runs[r].largest = max(self.runs[r].largest, fabs(value))
         self.settle(self.own, r + 1)
 
     @staticmethod
@@ -89,9 +90,8 @@ cdef class Steps:
         if n < 1 or not 0 < step_us <= CC_SPAN_MAX or abs(start_us) + n * step_us > CC_TIME_MAX:
             raise ValueError(f"{n} steps of {step_us} µs from {start_us} are beyond belief")
         made.values = values
-        made.check_values()
         made.reserve(0)
-        made.runs[0] = cc_run(0, n, start_us, start_us + n * step_us, step_us, NULL)
+        made.runs[0] = cc_run(0, n, start_us, start_us + n * step_us, step_us, NULL, made.check_values())
         made.settle(&values[0], 1)
         return made
 
@@ -112,9 +112,8 @@ cdef class Steps:
             raise ValueError(f"{n} steps need {n + 1} edges, not {edges_us.shape[0]}")
         made.values = values
         made.given_edges = edges_us
-        made.check_values()
         made.reserve(0)
-        made.runs[0] = cc_run(0, 0, edges_us[0], edges_us[0], edges_us[1] - edges_us[0], NULL)
+        made.runs[0] = cc_run(0, 0, edges_us[0], edges_us[0], edges_us[1] - edges_us[0], NULL, made.check_values())
         for i in range(n):
             if not (-CC_TIME_MAX <= edges_us[i] < edges_us[i + 1] <= CC_TIME_MAX):
                 raise ValueError(f"edge {i + 1} does not lie after edge {i}, or is beyond belief")
@@ -142,12 +141,15 @@ cdef class Steps:
             raise MemoryError()
         return 0
 
-    cdef int check_values(self) except -1:
+    cdef double check_values(self) except -1.0:
+        """Return the largest value, without its sign."""
         cdef Py_ssize_t i
+        cdef double largest = 0.0
         for i in range(self.values.shape[0]):
             if not -CC_VALUE_MAX <= self.values[i] <= CC_VALUE_MAX:
                 raise ValueError(f"value {i} is beyond belief: {self.values[i]!r}")
-        return 0
+            largest = max(largest, fabs(self.values[i]))
+        return largest
 
     cdef void extend(self, cc_run *run, int64_t duration_us) noexcept:
         run.count += 1

@@ -82,6 +82,85 @@ def test_a_true_minimum_is_found_below_the_noise_of_a_plain_sum():
     assert Steps.from_grid(0, STEP, values).best(STEP, -EVER, EVER) == (7000 * STEP, 1.0 - 1e-10)
 
 
+def made(values, is_equal):
+    """Equal steps, or steps of one more and one less in turn."""
+    if is_equal:
+        return Steps.from_grid(0, 10, array("d", values))
+    return Steps.from_edges(array("q", [10 * at + at % 2 for at in range(len(values) + 1)]), array("d", values))
+
+
+@pytest.mark.parametrize("is_equal", [True, False])
+@pytest.mark.parametrize("count", [2, 5])
+def test_what_left_the_window_leaves_nothing_behind(is_equal, count):
+    # Nights of nothing after days that no double holds exactly: the first whole night wins, with nothing.
+    rng = random.Random(count)
+    days = [[10 ** rng.uniform(*((-40, 1), (2, 3))[at % 2]) for at in range(1, 8)] + [0.0] * 6 for _ in range(2000)]
+    steps = made([value for day in days for value in day], is_equal)
+    first = 70 if is_equal else 71
+    assert steps.best(10 * count, -EVER, EVER) == (first, 0.0)
+    assert steps.best(10 * count, 13 * 10 * 900, EVER)[1] == 0.0
+    assert steps.best(10 * count - 1, first + 1, EVER) == (first + 1, 0.0)
+    means = [row[2] for row in steps.rolling(10 * count, 0, EVER)[0]]
+    assert means.count(0.0) > 1000
+    assert all(mean == 0.0 or mean > 1.0 for mean in means)
+
+
+@pytest.mark.parametrize("is_equal", [True, False])
+def test_a_night_that_is_lower_by_less_than_noise_is_found_in_a_later_block(is_equal):
+    for seed in range(12):
+        rng = random.Random(seed)
+        days = [[rng.uniform(100, 900) for _ in range(7)] + [1.0] * 6 for _ in range(2000)]
+        days[1800][7:] = [1.0 - 1.5e-12] * 6
+        steps = made([value for day in days for value in day], is_equal)
+        assert steps.best(40, -EVER, EVER)[0] == (1800 * 13 + 7) * 10 + (0 if is_equal else 1)
+
+
+@pytest.mark.parametrize("is_equal", [True, False])
+@pytest.mark.parametrize("count", [1, 3, 700])
+def test_a_spike_does_not_make_later_windows_look_lower(is_equal, count):
+    values = [0.3] * 150_000
+    for at in range(1000, 150_000, 1777):
+        values[at] = 1e9 / 3 + at
+    steps = made(values, is_equal)
+    assert steps.best(10 * count, 0, EVER) == (0, 0.3)
+    assert steps.best(10 * count - 3, 13, EVER) == (13, 0.3)
+
+
+@pytest.mark.parametrize("is_equal", [True, False])
+def test_many_equal_blocks_start_at_once(is_equal):
+    steps = made([0.1] * 300_000, is_equal)
+    for window in (10, 77, 41_000, 500_001):
+        assert steps.best(window, 3, EVER) == (3, 0.1)
+
+
+@pytest.mark.parametrize("is_equal", [True, False])
+@pytest.mark.parametrize("slope", [1, -1])
+def test_a_series_that_only_falls_or_rises(is_equal, slope):
+    values = [1000 + slope * at / 1000 for at in range(200_000)]
+    steps = made(values, is_equal)
+    end = steps.spans()[0][1]
+    for window in (10, 95, 50_000):
+        start, mean = steps.best(window, -EVER, EVER)
+        assert start == (end - window if slope < 0 else 0)
+        assert mean == steps.mean(start, start + window)
+
+
+def test_long_rolling_windows_over_nothing_are_nothing():
+    rng = random.Random(4)
+    day = [10 ** rng.uniform(*((2, 3), (-40, 1))[at % 2]) for at in range(701)]
+    means = [row[2] for row in grid(day + [0.0] * 700 + day).rolling(600 * STEP, 0, EVER)[0]]
+    assert [at for at, mean in enumerate(means) if mean == 0.0] == list(range(701, 802))
+    assert all(mean == 0.0 or mean > 0.1 for mean in means)
+
+
+def test_long_rolling_windows_are_exact():
+    values = [300 + 200 * math.sin(at / 50) for at in range(4000)]
+    rows, gap = grid(values).rolling(1500 * STEP, 0, EVER)
+    assert (len(rows), gap) == (2501, None)
+    for at in (0, 1, 511, 512, 513, 1700, 2500):
+        assert rows[at] == (at * STEP, 1500 * STEP, pytest.approx(math.fsum(values[at : at + 1500]) / 1500, rel=3e-16))
+
+
 @pytest.mark.parametrize("count", [1, 100, 5000, 50_000])
 def test_means_agree_with_an_exact_sum(count):
     rng = random.Random(count)

@@ -16,12 +16,18 @@
 #define CC_VALUE_MAX 1e15
 /* A later candidate wins only if it is lower by more than this share: less may be rounding. */
 #define CC_TIE 1e-12
+/* What an exact sum may be off by after much was added and taken away, as a share of the largest value over the window.
+ * Between sums of nothing but zeros no share of them can tell. */
+#define CC_FLOOR 1e-21
+/* How many strides a window must be long to be carried from one place to the next. */
+enum { CC_LONG = 512 };
 
 typedef struct cc_run {
   int64_t first, count; /* which values */
   int64_t start_us, end_us;
   int64_t step_us;      /* 0 when the steps differ */
   const int64_t *edges; /* count + 1 of them, NULL when the steps are equal */
+  double largest;       /* no value is larger, without its sign */
 } cc_run;
 
 typedef struct cc_steps {
@@ -149,9 +155,11 @@ static inline void cc_rolling(const cc_steps *steps, int64_t first_us, int64_t s
       if (*gap_at < 0) *gap_at = i;
       continue;
     }
-    if (summed == run && 2 * step_us < window_us) {
+    /* What is taken away leaves something behind, if little: only long windows are worth it, and they begin anew. */
+    if (summed == run && window_us > CC_LONG * step_us && i % CC_LONG) {
       cc_add_span(&sum, steps->values, run, to_us - step_us, to_us, 1.0);
       cc_add_span(&sum, steps->values, run, from_us - step_us, from_us, -1.0);
+      if (fabs(sum.high + sum.low) <= CC_FLOOR * run->largest * (double)window_us) sum = (cc_sum){0.0, 0.0};
     } else {
       sum = (cc_sum){0.0, 0.0};
       cc_add_span(&sum, steps->values, run, from_us, to_us, 1.0);

@@ -1,17 +1,36 @@
 /* The window with the lowest mean, over all instants at which it may start.
  *
  * As a window slides, its integral changes linearly until one of its ends meets an edge. So a lowest one starts or ends
- * on an edge, or at a bound of what is allowed, and only those starts are tried. On equal steps the sum of the whole
- * steps inside is carried from window to window; it is rebuilt every 4096 windows, which keeps its rounding below
- * CC_TIE, and the two kinds of starts are two passes. On other steps every change goes into a compensated sum.
- * Candidates are tried in the order of time and a later one must be lower by more than CC_TIE: ties go to the earliest.
- * docs/method/forecast.md has the proof. Nothing here allocates or fails; -ENODATA says that no window fits. */
+ * on an edge, or at a bound of what is allowed, and only those starts are tried.
+ *
+ * They are tried in blocks. A fast sum, carried from window to window and rebuilt for each block, says how low a block
+ * is, but for rounding. Only blocks that may hold the lowest window are gone through again with an exact sum. So what
+ * leaves the window leaves nothing behind, and a later window wins only if it is lower by more than CC_TIE: ties go to
+ * the earliest. docs/method/forecast.md has the proof. Nothing here allocates or fails; -ENODATA says that no
+ * window fits. */
 #ifndef CODECARBON_WINDOWS_H
 #define CODECARBON_WINDOWS_H
 
 #include "steps.h"
 
-enum { CC_BLOCK = 4096, CC_EVENTS = 1024 };
+enum { CC_BLOCK = 4096, CC_EVENTS = 2048, CC_NEAR = 32 };
+
+/* What a fast sum may be off by, as a share of the largest value over the window: 4096 steps of two roundings each make
+ * 0.9e-12, and the sum that a block begins with less than that. */
+#define CC_FAST 4e-12
+
+typedef struct cc_lowest {
+  double limit, floor; /* what a later one must be below */
+  int64_t at;
+} cc_lowest;
+
+static inline void cc_try(cc_lowest *lowest, double value, int64_t at) {
+  if (value < lowest->limit) {
+    double margin = CC_TIE * fabs(value);
+    lowest->limit = value - (margin > lowest->floor ? margin : lowest->floor);
+    lowest->at = at;
+  }
+}
 
 /* Up to CC_BLOCK values, in eight partial sums: at most 512 additions deep. */
 static inline double cc_block_sum(const double *v, int64_t n) {
@@ -29,29 +48,82 @@ static inline cc_sum cc_blocks_sum(const double *v, int64_t n) {
   return sum;
 }
 
-/* The first lowest of sum(v[j .. j + m - 1]) + share * tail[j] for j in [from, to]. */
-static inline int64_t cc_scan(const double *v, int64_t m, const double *tail, double share, int64_t from, int64_t to) {
-  int64_t at = from;
-  double limit = INFINITY;
-  cc_sum anchor = cc_blocks_sum(v + from, m);
+/* About the lowest of sum(v[j .. j + m - 1]) + share * tail[j] for j in [from, end), which begins with `sum`. */
+static inline double cc_scan_fast(const double *v, int64_t m, const double *tail, double share, int64_t from,
+                                  int64_t end, double sum) {
+  double low[4] = {INFINITY, INFINITY, INFINITY, INFINITY}; /* minima that do not wait for each other */
+  int64_t j = from;
+  for (; j + 4 < end; j += 4) {
+    for (int k = 0; k < 4; k++) {
+      double value = share == 0.0 ? sum : sum + share * tail[j + k];
+      low[k] = value < low[k] ? value : low[k];
+      sum += v[j + k + m] - v[j + k];
+    }
+  }
+  for (;; j++) {
+    double value = share == 0.0 ? sum : sum + share * tail[j];
+    low[0] = value < low[0] ? value : low[0];
+    if (j + 1 == end) break;
+    sum += v[j + m] - v[j];
+  }
+  low[0] = low[1] < low[0] ? low[1] : low[0];
+  low[2] = low[3] < low[2] ? low[3] : low[2];
+  return low[2] < low[0] ? low[2] : low[0];
+}
+
+/* The same for windows that begin in [from, end), exactly; leaves the sum at `end`, unless that is behind `to`. */
+static inline void cc_scan_exact(const double *v, int64_t m, const double *tail, double share, int64_t from,
+                                 int64_t end, int64_t to, cc_sum *sum, cc_lowest *lowest) {
+  for (int64_t j = from; j < end; j++) {
+    double value = sum->high + sum->low;
+    cc_try(lowest, share == 0.0 ? value : value + share * tail[j], j);
+    if (j < to) {
+      double change = v[j + m] - v[j], part = change - v[j + m];
+      cc_sum_add(sum, change);
+      sum->low += (v[j + m] - (change - part)) - (v[j] + part);
+    }
+  }
+}
+
+/* Blocks that may hold the lowest window, as far as fast sums can tell, in the order of time. */
+typedef struct cc_near {
+  double low;
+  int count;
+} cc_near;
+
+/* Says whether a block is one, and forgets those before it that it proves not to be. */
+static inline int cc_is_near(cc_near *near, double low, double room) {
+  if (low < near->low - 2.0 * room) near->count = 0;
+  if (low < near->low) near->low = low;
+  return low <= near->low + 2.0 * room;
+}
+
+/* The first lowest for j in [from, to]; no value is larger than `largest`. */
+static inline int64_t cc_scan(const double *v, int64_t m, const double *tail, double share, int64_t from, int64_t to,
+                              double largest) {
+  double scale = largest * (double)(m + 1), room = CC_FAST * scale;
+  cc_lowest lowest = {INFINITY, CC_FLOOR * scale, from};
+  cc_near near = {INFINITY, 0};
+  int64_t blocks[CC_NEAR], exact_at = -1, exact_from = 0;
+  cc_sum exact = {0.0, 0.0}, anchor = exact;
+  int is_only = to - from < CC_BLOCK; /* then there is nothing to leave out */
+  if (!is_only) anchor = cc_blocks_sum(v + from, m);
   for (int64_t block = from, age = 0;; age += CC_BLOCK) {
     int64_t end = to - block < CC_BLOCK ? to + 1 : block + CC_BLOCK;
-    double sum = anchor.high + anchor.low;
-    if (share == 0.0) {
-      for (int64_t j = block;;) {
-        if (sum < limit) limit = sum - CC_TIE * fabs(sum), at = j;
-        if (++j == end) break;
-        sum += v[j + m - 1] - v[j - 1];
+    if (is_only || cc_is_near(&near, cc_scan_fast(v, m, tail, share, block, end, anchor.high + anchor.low), room))
+      blocks[near.count++] = block;
+    if (end > to || near.count == CC_NEAR) {
+      for (int k = 0; k < near.count; k++) {
+        if (exact_at != blocks[k] || blocks[k] - exact_from > CC_BLOCK + m) {
+          exact = cc_sum_of(v + blocks[k], m);
+          exact_from = blocks[k];
+        }
+        exact_at = to - blocks[k] < CC_BLOCK ? to + 1 : blocks[k] + CC_BLOCK;
+        cc_scan_exact(v, m, tail, share, blocks[k], exact_at, to, &exact, &lowest);
       }
-    } else {
-      for (int64_t j = block;;) {
-        double value = sum + share * tail[j];
-        if (value < limit) limit = value - CC_TIE * fabs(value), at = j;
-        if (++j == end) break;
-        sum += m ? v[j + m - 1] - v[j - 1] : 0.0;
-      }
+      near.count = 0;
     }
-    if (end > to) return at;
+    if (end > to) return lowest.at;
     if (m <= CC_BLOCK || age >= m) {
       anchor = cc_blocks_sum(v + end, m);
       age = 0;
@@ -78,8 +150,9 @@ static inline void cc_best_equal(cc_window *best, const double *values, const cc
   /* Windows that begin on an edge; then windows that end on one and reach back into the step before their first. */
   int64_t a0 = (low_us + step_us - 1) / step_us, a1 = high_us / step_us;
   int64_t e0 = (low_us + rest_us + step_us - 1) / step_us, e1 = (high_us + rest_us) / step_us;
-  int64_t first_us = a0 <= a1 ? cc_edge(run, cc_scan(v, m, v + m, share, a0, a1)) : from_us, second_us = first_us;
-  if (rest_us && e0 <= e1) second_us = cc_edge(run, cc_scan(v, m, v - 1, share, e0, e1)) - rest_us;
+  int64_t first_us = a0 <= a1 ? cc_edge(run, cc_scan(v, m, v + m, share, a0, a1, run->largest)) : from_us,
+          second_us = first_us;
+  if (rest_us && e0 <= e1) second_us = cc_edge(run, cc_scan(v, m, v - 1, share, e0, e1, run->largest)) - rest_us;
   if (second_us < first_us) {
     int64_t swapped_us = first_us;
     first_us = second_us, second_us = swapped_us;
@@ -105,33 +178,71 @@ static inline cc_sum cc_products_sum(const double *v, const int64_t *edges, int6
   return sum;
 }
 
-static inline void cc_best_unequal(cc_window *best, const double *values, const cc_run *run, int64_t window_us,
-                                   int64_t from_us, int64_t to_us) {
+typedef struct cc_slide {
+  int64_t i, j, begin_us; /* the steps at the two ends, and the start */
+  int64_t age;            /* starts since the sum was made, or one too many */
+  cc_sum sum;
+  int is_done;
+} cc_slide;
+
+/* Slides through a block of starts, or to the last; the result is about the lowest integral. With `lowest`, exactly. */
+static inline double cc_slide_on(const double *values, const cc_run *run, int64_t window_us, int64_t to_us,
+                                 cc_slide *at, cc_lowest *lowest) {
   const double *v = values + run->first;
   const int64_t *edges = run->edges;
-  int64_t i = cc_step_at(run, from_us), j = cc_step_at(run, from_us + window_us);
-  int64_t begin_us = from_us, at_us = from_us;
-  double limit = INFINITY;
-  for (;;) { /* products are rounded: begin anew before that adds up */
-    cc_sum sum = cc_products_sum(v, edges, i, j);
+  int64_t i = at->i, j = at->j, begin_us = at->begin_us;
+  double low = INFINITY;
+  cc_sum sum = at->sum;
+  if (lowest) {
+    sum = (cc_sum){0.0, 0.0};
+    cc_add_span(&sum, values, run, begin_us, begin_us + window_us, 1.0);
+  } else if (at->age > j - i) {
+    sum = cc_products_sum(v, edges, i, j);
     cc_sum_add(&sum, -v[i] * (double)(begin_us - edges[i]));
     if (j < run->count) cc_sum_add(&sum, v[j] * (double)(begin_us + window_us - edges[j]));
-    for (int64_t events = j - i < CC_EVENTS ? CC_EVENTS : j - i; events > 0; events--) {
-      double value = sum.high + sum.low;
-      if (value < limit) limit = value - CC_TIE * fabs(value), at_us = begin_us;
-      if (begin_us >= to_us) {
-        cc_consider(best, values, run, at_us, window_us);
-        return;
-      }
-      int64_t start_us = edges[i + 1], end_us = edges[j + 1] - window_us;
-      int64_t next_us = start_us < end_us ? start_us : end_us;
-      if (next_us > to_us) next_us = to_us;
-      cc_sum_add(&sum, (double)(next_us - begin_us) * (v[j] - v[i]));
-      begin_us = next_us;
-      i += start_us == next_us;
-      j += end_us == next_us;
-    }
+    at->age = 0;
   }
+  for (int starts = 0; starts < CC_EVENTS; starts++) {
+    double value = sum.high + sum.low;
+    if (lowest) cc_try(lowest, value, begin_us);
+    else if (value < low) low = value;
+    if (begin_us >= to_us) {
+      at->is_done = 1;
+      return low;
+    }
+    int64_t start_us = edges[i + 1], end_us = edges[j + 1] - window_us;
+    int64_t next_us = start_us < end_us ? start_us : end_us;
+    if (next_us > to_us) next_us = to_us;
+    double stride_us = (double)(next_us - begin_us);
+    if (lowest) {
+      cc_sum_add_product(&sum, v[j], stride_us);
+      cc_sum_add_product(&sum, -v[i], stride_us);
+    } else cc_sum_add(&sum, stride_us * (v[j] - v[i]));
+    begin_us = next_us;
+    i += start_us == next_us;
+    j += end_us == next_us;
+  }
+  *at = (cc_slide){i, j, begin_us, at->age + CC_EVENTS, sum, 0};
+  return low;
+}
+
+static inline void cc_best_unequal(cc_window *best, const double *values, const cc_run *run, int64_t window_us,
+                                   int64_t from_us, int64_t to_us) {
+  cc_slide at = {cc_step_at(run, from_us), cc_step_at(run, from_us + window_us), from_us, INT64_MAX / 2, {0.0, 0.0}, 0};
+  cc_slide blocks[CC_NEAR];
+  cc_lowest lowest = {INFINITY, CC_FLOOR * run->largest * (double)window_us, from_us};
+  cc_near near = {INFINITY, 0};
+  /* Products are rounded as well, four times a start at the most. */
+  double room = run->largest * (CC_FAST * (double)window_us + 1e-15 * (double)(to_us - from_us));
+  while (!at.is_done) {
+    cc_slide block = at;
+    double low = cc_slide_on(values, run, window_us, to_us, &at, 0);
+    if (cc_is_near(&near, low, room)) blocks[near.count++] = block;
+    if (!at.is_done && near.count < CC_NEAR) continue;
+    for (int k = 0; k < near.count; k++) cc_slide_on(values, run, window_us, to_us, &blocks[k], &lowest);
+    near.count = 0;
+  }
+  cc_consider(best, values, run, lowest.at, window_us);
 }
 
 /* The earliest of the lowest windows that start in [from, to] and meet no gap. */
