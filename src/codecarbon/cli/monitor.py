@@ -75,6 +75,20 @@ def watch_command(words: Sequence[str], wishes: Wishes, given: dict[str, object]
     return outcome.exit_code
 
 
+def check_wishes(wishes: Wishes, given: dict[str, object]) -> None:
+    """Check that a command could be measured; nothing is read or measured.
+
+    Args:
+        wishes: What was asked for beside the settings.
+        given: Settings from options, by name.
+
+    Raises:
+        ConfigError: A setting cannot be used.
+        typer.Exit: The wishes cannot be met; the reason was said.
+    """
+    _Plan(wishes, given, tracking_mode="process")
+
+
 def watch_machine(wishes: Wishes, given: dict[str, object]) -> int:
     """Measure until SIGINT, SIGTERM or SIGHUP.
 

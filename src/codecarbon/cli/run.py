@@ -61,28 +61,33 @@ def run(
         child.check_command(words[0])
     except child.CommandError as error:
         options.fail(str(error), error.exit_code)
-    if start == NOW:
-        return 0 if is_dry else monitor.watch_command(words, wishes, given)
+    if start == GREENEST:
+        monitor.check_wishes(wishes, given)  # not hours later
+        number = _wait_for_start(ask, is_dry=is_dry)
+        if number is not None:
+            text.say("stopped while waiting; the command was not started")
+            return child.SIGNALLED + number
+    return 0 if is_dry else monitor.watch_command(words, wishes, given)
+
+
+def _wait_for_start(ask: Ask, *, is_dry: bool) -> int | None:
+    """Wait for the best moment, or only say when it is; return the signal that ended the waiting, or None."""
     wish = when.read_wish(ask, now_us=units.us_from_s(time.time()), default_duration=DEFAULT_DURATION)
     wish = replace(wish, locations=wish.locations[:1])  # a command is not moved
     planner = when.planner_of(ask)
     decision = planner.decide(wish)
-    text.say(when.explain(decision))
-    if is_dry:
-        return 0
-    if not decision.is_now:
-        with child.catch_signals() as signals_fd:
-            wait = Wait(
-                decision,
-                lambda kept_us: planner.decide(wish, kept_us=kept_us),
-                clock=time.time,
-                on_change=_say_change,
-            )
-            number = wait_out(wait, lambda pause_s: ending_signal(signals_fd, pause_s))
-        if number is not None:
-            text.say("stopped while waiting; the command was not started")
-            return child.SIGNALLED + number
-    return monitor.watch_command(words, wishes, given)
+    if is_dry or decision.is_now:
+        text.say(when.explain(decision))
+        return None
+    with child.catch_signals() as signals_fd:
+        text.say(when.explain(decision))
+        wait = Wait(
+            decision,
+            lambda kept_us: planner.decide(wish, kept_us=kept_us),
+            clock=time.time,
+            on_change=_say_change,
+        )
+        return wait_out(wait, lambda pause_s: ending_signal(signals_fd, pause_s))
 
 
 def wait_out(wait: Wait, pause: Callable[[float], int | None]) -> int | None:
