@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.logger_state import restored_logger
 from tests.support.skips import unexpected_skips
 
 ROOT = Path(__file__).parent.parent
@@ -77,6 +79,15 @@ def _offline() -> object:
     _network_attempts.clear()
     yield
     assert not _network_attempts, f"network access in a test: {_network_attempts}"
+
+
+@pytest.fixture(autouse=True)
+def _speaking_logger() -> object:
+    """Begin with a logger that speaks, whatever a tracker of an earlier test told it, and leave it as it was."""
+    with restored_logger() as logger:
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+        yield
 
 
 class _TreeGuard:
