@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.web.blackbox.cases import PROFILES
+from tests.web.blackbox.provider_sites import NOW, ScriptedElectricityMaps, electricity_maps_site
+from tests.web.blackbox.sites import serve
 
 PROGRAM = Path(sys.executable).parent / "schemathesis"
 CHECKS = (
@@ -34,16 +36,41 @@ KNOWN = """
 """
 
 
+BATCH = "/emissions/forecasts/batch"
+LACKING = """
+[checks]
+not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "501"]
+"""
+
+
+def fuzz(base, folder, configuration, examples, *options):
+    """Run the fuzzer on a server."""
+    settings = folder / "schemathesis.toml"
+    settings.write_text(configuration, encoding="utf-8")
+    command = [PROGRAM, "--config-file", settings, "run", base + "/openapi.json", "--no-color", "--continue-on-failure"]
+    command += ["--seed", "1", "--max-examples", str(examples), "--generation-database", "none"]
+    command += ["--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", *options]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-20_000:]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("configuration", ["", KNOWN], ids=["anything", "known places"])
-def test_every_answer_keeps_to_the_document(base_of, tmp_path, profile, configuration):
-    settings = tmp_path / "schemathesis.toml"
-    settings.write_text(configuration, encoding="utf-8")
-    command = [PROGRAM, "--config-file", settings, "run", base_of(profile) + "/openapi.json", "--no-color"]
-    options = ["--seed", "1", "--max-examples", "100", "--generation-database", "none", "--continue-on-failure"]
-    options += ["--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing"]
-    if configuration:
-        options += ["--exclude-path", "/events"]  # for a known place the stream does not end
-    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-20_000:]
+def test_every_answer_keeps_to_the_document(base_of, tmp_path, profile):
+    fuzz(base_of(profile), tmp_path, "", 100)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", PROFILES)
+def test_answers_about_known_places_keep_to_it(base_of, tmp_path, profile):
+    fuzz(base_of(profile), tmp_path, KNOWN, 100, "--exclude-path", "/events")  # their stream does not end
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_source_without_old_forecasts_answers_501_to_their_batch_alone(tmp_path, profile):
+    with ScriptedElectricityMaps(clock=NOW.timestamp) as fake:
+        known = KNOWN.replace("westus", "eastus")
+        with serve(electricity_maps_site(tmp_path, fake, NOW), profile) as base:
+            fuzz(base, tmp_path, known, 25, "--exclude-path", "/events", "--exclude-path", BATCH)
+            fuzz(base, tmp_path, LACKING, 25, "--include-path", BATCH)
