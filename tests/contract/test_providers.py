@@ -373,8 +373,10 @@ def test_defect_14_when_to_come_back_and_what_was_said_is_passed_on(rig, status,
     assert rig.fake.count(rig.path) == 1
     # The service is left alone until then.
     rig.time.pass_s(200)
-    with pytest.raises(ProviderUnavailable):
+    with pytest.raises(ProviderRejected) as later:
         rig.ask(provider)
+    assert (later.value.status, later.value.detail) == (status, caught.value.detail)
+    assert later.value.retry_after_s == pytest.approx(100, abs=1)
     assert rig.fake.count(rig.path) == 1
     check_it_passes(rig, provider, caught.value)
 

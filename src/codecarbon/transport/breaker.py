@@ -18,16 +18,30 @@ LONGEST_S = SECONDS_PER_HOUR
 TRIAL_S = 1.0
 
 
+class Refusal(NamedTuple):
+    """What a service said when it answered with an error.
+
+    Attributes:
+        status: The HTTP status.
+        detail: Its words, without secrets.
+    """
+
+    status: int
+    detail: str
+
+
 class Permit(NamedTuple):
     """The answer to whether a service may be asked.
 
     Attributes:
         wait_s: 0 when it may; else in how many seconds it may.
         era: Number of times the breaker had opened before; given back with the outcome.
+        refusal: What opened the breaker; None when that was no answer at all, or when it is closed.
     """
 
     wait_s: float
     era: int
+    refusal: Refusal | None = None
 
 
 class CircuitBreaker:
@@ -53,6 +67,7 @@ class CircuitBreaker:
         self._era = 0
         self._until_s = 0.0
         self._is_trying = False
+        self._refusal: Refusal | None = None
         self._lock = threading.Lock()
         renew_after_fork(self)
 
@@ -68,9 +83,9 @@ class CircuitBreaker:
                 return Permit(0.0, self._era)
             wait_s = self._until_s - self._monotonic()
             if wait_s > 0:
-                return Permit(wait_s, self._era)
+                return Permit(wait_s, self._era, self._refusal)
             if self._is_trying:
-                return Permit(TRIAL_S, self._era)
+                return Permit(TRIAL_S, self._era, self._refusal)
             self._is_trying = True
             return Permit(0.0, self._era)
 
@@ -79,13 +94,15 @@ class CircuitBreaker:
         with self._lock:
             self._failures = 0
             self._is_trying = False
+            self._refusal = None
 
-    def failed(self, era: int, at_least_s: float = 0.0) -> float:
+    def failed(self, era: int, at_least_s: float = 0.0, *, refusal: Refusal | None = None) -> float:
         """Report that the service failed: the breaker opens.
 
         Args:
             era: From the permit; of several calls under way together only the first one to fail opens it.
             at_least_s: How long the service asked to be left alone, seconds.
+            refusal: What it said; None when it gave no answer.
 
         Returns:
             The pause that is left, seconds.
@@ -96,6 +113,7 @@ class CircuitBreaker:
                 pause_s = min(self._first_s * 2.0 ** min(self._failures, 32), self._longest_s)
                 self._failures += 1
                 self._era += 1
+                self._refusal = refusal
                 self._until_s = self._monotonic() + min(max(pause_s, at_least_s), self._longest_s)
             return max(self._until_s - self._monotonic(), 0.0)
 

@@ -16,7 +16,7 @@ from codecarbon._version import __version__
 from codecarbon.errors import ConfigError, ProviderDataError, ProviderRejected, ProviderUnavailable
 from codecarbon.transport.answer import Answer
 from codecarbon.transport.body import parts_of
-from codecarbon.transport.breaker import CircuitBreaker
+from codecarbon.transport.breaker import CircuitBreaker, Permit, Refusal
 from codecarbon.transport.forks import renew_after_fork
 from codecarbon.transport.hush import hush_urllib3
 from codecarbon.transport.proxy import Proxy, base_address, is_local
@@ -125,8 +125,9 @@ class Transport:
             accept_status: Statuses besides 200 to 299 that the caller can use.
 
         Raises:
-            ProviderRejected: Another status, also after all tries, with what the service said.
-            ProviderUnavailable: No answer after all tries; or it failed a short while ago and is left alone.
+            ProviderRejected: Another status, also after all tries, with what the service said; and again, without
+                asking, while the service is left alone because of such a status.
+            ProviderUnavailable: No answer after all tries; and again, without asking, while it is left alone for that.
             ProviderDataError: The answer was cut off, or is larger than any true one.
             ConfigError: A header cannot be sent, for example a key with a line break.
         """
@@ -137,11 +138,7 @@ class Transport:
         _check_headers(headers)
         permit = self._breaker.ask()
         if permit.wait_s > 0:
-            raise ProviderUnavailable(
-                f"{self.service} failed a short while ago and is left alone for {permit.wait_s:.0f} s",
-                self.service,
-                retry_after_s=permit.wait_s,
-            )
+            raise self._left_alone(permit)
         try:
             self._keep_to_rate()
             answer, fault = self._send(relative, headers, auth, question)
@@ -219,13 +216,34 @@ class Transport:
         """Return what the caller can use, raise the rest, and tell the breaker."""
         status = answer.status
         wait_s = retry_after_s(status, answer.headers, self._pace)
+        is_usable = requests.codes.ok <= status < requests.codes.multiple_choices or status in accept_status
+        error = None if is_usable else self.rejection(answer, secrets)
         if status in STATUSES:
-            self._breaker.failed(era, wait_s or 0.0)
+            refusal = None if error is None else Refusal(status, error.detail)
+            self._breaker.failed(era, wait_s or 0.0, refusal=refusal)
         else:
             self._breaker.passed()
-        if requests.codes.ok <= status < requests.codes.multiple_choices or status in accept_status:
+        if error is None:
             return answer
-        raise self.rejection(answer, secrets)
+        raise error
+
+    def _left_alone(self, permit: Permit) -> ProviderRejected | ProviderUnavailable:
+        """Make the error for a service that failed a short while ago, of the kind that it failed with."""
+        refusal = permit.refusal
+        if refusal is None:
+            return ProviderUnavailable(
+                f"{self.service} failed a short while ago and is left alone for {permit.wait_s:.0f} s",
+                self.service,
+                retry_after_s=permit.wait_s,
+            )
+        return ProviderRejected(
+            f"{self.service} answered {refusal.status} a short while ago and is left alone for {permit.wait_s:.0f} s: "
+            f"{refusal.detail}",
+            self.service,
+            status=refusal.status,
+            detail=refusal.detail,
+            retry_after_s=permit.wait_s,
+        )
 
     def rejection(self, answer: Answer, secrets: Iterable[str] = ()) -> ProviderRejected:
         """Make the error for an answer that cannot be used.

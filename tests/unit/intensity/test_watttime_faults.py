@@ -261,7 +261,7 @@ def test_case_64_a_server_error_that_stays(rig, provider, path):
         CALLS[path](provider)
     assert caught.value.status == 500
     assert rig.fake.counts == {path: 3, "/login": 1}
-    with pytest.raises(ProviderUnavailable):
+    with pytest.raises(ProviderRejected, match="DB: out of order"):
         CALLS[path](provider)
     assert rig.fake.counts == {path: 3, "/login": 1}, "it is left alone for a while"
 
@@ -293,8 +293,9 @@ def test_a_429_without_retry_after_means_a_minute(rig, provider, path):
         CALLS[path](provider)
     assert (caught.value.status, caught.value.retry_after_s) == (429, 60)
     rig.time.pass_s(59)
-    with pytest.raises(ProviderUnavailable):
+    with pytest.raises(ProviderRejected) as later:
         CALLS[path](provider)
+    assert (later.value.status, later.value.retry_after_s) == (429, pytest.approx(1, abs=0.01))
     rig.time.pass_s(2)
     CALLS[path](provider)
     assert rig.fake.counts == {path: 2, "/login": 1}

@@ -134,8 +134,9 @@ def test_a_longer_retry_after_ends_the_call_and_cools_down(fake, time, transport
     assert (caught.value.status, caught.value.retry_after_s) == (429, 300)
     assert time.naps_s == []
     time.pass_s(299)
-    with pytest.raises(ProviderUnavailable) as later:
+    with pytest.raises(ProviderRejected, match="answered 429 a short while ago") as later:
         transport.get("x")
+    assert (later.value.status, later.value.detail) == (429, caught.value.detail)
     assert later.value.retry_after_s == pytest.approx(1)
     assert fake.count() == 1
     time.pass_s(1.001)
@@ -160,8 +161,9 @@ def test_a_service_that_fails_is_left_alone_for_longer_each_time(fake, time, tra
         with pytest.raises(ProviderRejected):
             transport.get("x")
         seen = fake.count()
-        with pytest.raises(ProviderUnavailable) as caught:
+        with pytest.raises(ProviderRejected) as caught:
             transport.get("x")
+        assert caught.value.status == 500
         assert fake.count() == seen
         pauses_s.append(caught.value.retry_after_s)
         time.pass_s(caught.value.retry_after_s)
@@ -177,9 +179,28 @@ def test_success_makes_it_trusted_again(fake, time, transport):
     fake.fail_next(3, status=500)
     with pytest.raises(ProviderRejected):
         transport.get("x")
-    with pytest.raises(ProviderUnavailable) as caught:
+    with pytest.raises(ProviderRejected) as caught:
         transport.get("x")
     assert caught.value.retry_after_s == pytest.approx(30)
+
+
+def test_each_cool_down_is_told_by_what_began_it(fake, time, transport):
+    fake.fail_next(3, status=503)
+    with pytest.raises(ProviderRejected):
+        transport.get("x")
+    time.pass_s(30)
+    fake.close_next(3)
+    for _ in range(2):
+        with pytest.raises(ProviderUnavailable):
+            transport.get("x")
+    assert fake.count() == 6
+    time.pass_s(60)
+    fake.fail_next(3, status=500)
+    for _ in range(2):
+        with pytest.raises(ProviderRejected) as caught:
+            transport.get("x")
+        assert caught.value.status == 500
+    assert fake.count() == 9
 
 
 def test_a_time_out_is_tried_again_and_then_named(fake, time):
