@@ -245,7 +245,7 @@ def pythons(session: nox.Session) -> None:
 
 ONLY_BASE = """
 import importlib.util as u
-extras = "fastapi", "pydantic", "uvicorn", "orjson", "yaml", "sqlalchemy", "pandas", "prometheus_client"
+extras = "fastapi", "starlette", "uvicorn", "orjson", "yaml", "sqlalchemy", "pandas", "prometheus_client"
 extras += "opentelemetry", "logfire", "amdsmi"
 found = [name for name in extras if u.find_spec(name)]
 assert not found, f"not a base install: {found}"
