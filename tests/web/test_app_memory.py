@@ -11,6 +11,8 @@ import requests
 from codecarbon.carbon_aware.options import Options
 from codecarbon.carbon_aware.web import WebSettings
 from codecarbon.carbon_aware.web.entry import Entry, Store
+from tests.support.carbon_aware import Clock as FileClock
+from tests.support.carbon_aware import document_j, make_operations
 from tests.support.fake_intensity import NOON_US, FakeSource, context, points
 
 PERIOD = "time=2022-01-01T11:00Z&toTime=2022-01-01T11:30Z"
@@ -65,6 +67,16 @@ def test_an_answer_ends_with_its_validity(serve):
     assert asked.calls == 2
     assert third.headers["etag"] != first.headers["etag"]
     assert third.text != first.text
+
+
+def test_everything_until_now_from_a_file_is_kept_until_its_next_point(serve, tmp_path):
+    clock = FileClock("2021-11-17T23:50:00Z")
+    base = serve(make_operations(tmp_path, clock, data=document_j()))
+    url = f"{base}/emissions/bylocation?location=eastus"
+    assert [requests.get(url).status_code for _ in range(2)] == [204, 204]
+    assert requests.get(url).headers["cache-control"] == "max-age=600"
+    clock.advance(600)
+    assert [row["rating"] for row in requests.get(url).json()] == [60]
 
 
 def test_an_answer_that_may_change_at_any_time_is_not_kept(serve):

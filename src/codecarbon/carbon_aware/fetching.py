@@ -58,6 +58,10 @@ class _File(Protocol):
 
     def observed_in_file_order(self, places: Sequence[Location], span: TimeSpan) -> Sequence[FilePoint]: ...
 
+    def next_start_us(self, places: Sequence[Location], moment_us: int) -> int | None: ...
+
+    def next_end_us(self, places: Sequence[Location], moment_us: int) -> int | None: ...
+
 
 class Fetcher:
     """Asks the providers of a context.
@@ -140,6 +144,28 @@ class Fetcher:
             return None
         places = [self.resolve(source, name) for name in names]
         return [_row(entry.location, entry.point) for entry in source.observed_in_file_order(places, span)]
+
+    def next_change_us(
+        self, source: IntensityProvider, names: Sequence[str], moment_us: int, *, counts_ends: bool
+    ) -> int | None:
+        """Tell until when a question about a moment selects the same points, UTC microseconds since 1970.
+
+        Args:
+            source: Whose points.
+            names: The places.
+            moment_us: The moment.
+            counts_ends: Whether points that end are no longer selected.
+
+        Returns:
+            None for always; the moment itself when a source that is no file cannot tell.
+        """
+        if not isinstance(source, _File):
+            return moment_us
+        places = [self.resolve(source, name) for name in names]
+        found = [source.next_start_us(places, moment_us)]
+        if counts_ends:
+            found.append(source.next_end_us(places, moment_us))
+        return min((change_us for change_us in found if change_us is not None), default=None)
 
     def forecast(self, source: IntensityProvider, text: str) -> Series:
         """Get the newest forecast of a place.

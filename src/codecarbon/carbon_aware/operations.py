@@ -91,7 +91,7 @@ class Operations:
         checks.raise_any(checks.period_problems(start, end, self._options))
         source = self._fetcher.emissions_source()
         if start is None:
-            first_us, last_us, valid_until_us = self._until_now(source)
+            first_us, last_us, valid_until_us = self._until_now(source, names)
         else:
             first_us, valid_until_us = start.unix_us, None
             last_us = start.unix_us if end is None else end.unix_us
@@ -110,12 +110,14 @@ class Operations:
         rows = tuple(row for row in answer.rows if row.rating_g_per_kwh == lowest)
         return EmissionsAnswer(rows, answer.meta)
 
-    def _until_now(self, source: IntensityProvider) -> tuple[int, int, int | None]:
-        """The period that a question without times means, and until when it means the same one."""
+    def _until_now(self, source: IntensityProvider, names: Sequence[str]) -> tuple[int, int, int | None]:
+        """The period that a question without times means, and until when it selects the same points."""
         now_us = us_from_s(self.context.clock())
         slot_us = now_us - now_us % SLOT_US
-        if source.name == "json_file" and not self._is_strict:
-            return BEGINNING_US, now_us, now_us
+        if source.name == "json_file":
+            first_us = now_us if self._is_strict else BEGINNING_US
+            change_us = self._fetcher.next_change_us(source, names, now_us, counts_ends=self._is_strict)
+            return first_us, now_us, change_us
         if self._is_strict or source.name == "electricity_maps_free":
             return now_us, now_us, now_us
         return slot_us - self._options.lookback_h * US_PER_HOUR, slot_us, slot_us + SLOT_US

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codecarbon.errors import CapabilityError, NoIntensityData, ProviderDataError, ProviderUnavailable
+from codecarbon.intensity.point_index import PointIndex
 from codecarbon.model import IntensityPoint, IntensitySeries
 from codecarbon.units import US_PER_DAY, US_PER_HOUR, US_PER_MIN, US_PER_S, iso_from_us, us_from_iso, us_from_s
 
@@ -43,13 +44,13 @@ class _Content(NamedTuple):
     """What a file says; locations are spelt as in the file.
 
     Attributes:
-        points: All points, in the order of the file.
+        points: The points of a location; their places are those in the file.
         issues: The forecasts of a location, oldest first.
         has_forecasts: Whether the file has the member at all.
         spellings: How the file spells a location, by its name without regard to case.
     """
 
-    points: tuple[FilePoint, ...]
+    points: Mapping[str, PointIndex]
     issues: Mapping[str, Sequence[_Issue]]
     has_forecasts: bool
     spellings: Mapping[str, frozenset[str]]
@@ -129,13 +130,29 @@ class JsonFile:
 
     def observed_in_file_order(self, places: Sequence[Location], span: TimeSpan) -> tuple[FilePoint, ...]:
         """Get the points of several places that overlap a span, mixed as they are in the file."""
+        found = [
+            (place_in_file, FilePoint(name, point))
+            for name, index in self._indexes(places)
+            for place_in_file, point in index.overlapping(span)
+        ]
+        found.sort(key=lambda entry: entry[0])
+        return tuple(entry for _, entry in found)
+
+    def next_start_us(self, places: Sequence[Location], moment_us: int) -> int | None:
+        """Find when the first point of some places after a moment begins, UTC microseconds since 1970."""
+        found = (index.next_start_us(moment_us) for _, index in self._indexes(places))
+        return min((start_us for start_us in found if start_us is not None), default=None)
+
+    def next_end_us(self, places: Sequence[Location], moment_us: int) -> int | None:
+        """Find when the first of the points of some places that hold at a moment ends; None when there are none."""
+        found = (index.next_end_us(moment_us) for _, index in self._indexes(places))
+        return min((end_us for end_us in found if end_us is not None), default=None)
+
+    def _indexes(self, places: Sequence[Location]) -> list[tuple[str, PointIndex]]:
+        """The points of some places, by the names that the file has for them."""
         content = self._read()
         names = frozenset[str]().union(*(self._names(where, content) for where in places))
-        return tuple(
-            entry
-            for entry in content.points
-            if entry.location in names and span.overlaps(entry.point.start_us, entry.point.end_us)
-        )
+        return [(name, content.points[name]) for name in names if name in content.points]
 
     def forecast(self, where: Location) -> IntensitySeries:
         """Get the newest forecast that was made by now.
@@ -227,18 +244,21 @@ class _Parser:
 
     def content(self, text: str) -> _Content:
         document = self._document(text)
-        points = tuple(self._points(self._entries(document, "Emissions", "Emissions"), "Emissions"))
+        points: dict[str, list[tuple[int, IntensityPoint]]] = {}
+        for at, found in enumerate(self._points(self._entries(document, "Emissions", "Emissions"), "Emissions")):
+            points.setdefault(found.location, []).append((at, found.point))
         issues: dict[str, list[_Issue]] = {}
         for at, entry in enumerate(self._entries(document, "Forecasts", "Forecasts")):
             label = f"Forecasts[{at}]"
             issues.setdefault(self._location(entry, label), []).append(self._issue(entry, label))
-        for found in issues.values():
-            found.sort(key=lambda issue: issue.generated_us)
+        for each in issues.values():
+            each.sort(key=lambda issue: issue.generated_us)
         spellings: dict[str, set[str]] = {}
-        for name in {point.location for point in points} | set(issues):
+        for name in {*points, *issues}:
             spellings.setdefault(name.casefold(), set()).add(name)
-        folded = {name: frozenset(found) for name, found in spellings.items()}
-        return _Content(points, issues, "Forecasts" in document, folded)
+        folded = {name: frozenset(spelt) for name, spelt in spellings.items()}
+        indexes = {name: PointIndex.of(entries) for name, entries in points.items()}
+        return _Content(indexes, issues, "Forecasts" in document, folded)
 
     def _document(self, text: str) -> dict[str, Any]:
         import json

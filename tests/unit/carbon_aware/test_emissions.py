@@ -33,6 +33,7 @@ from tests.support.carbon_aware import (
     minute,
     moment,
     series,
+    settings,
 )
 
 PROFILES = ("documented", "strict")
@@ -355,6 +356,48 @@ def test_defect_03_no_time_means_all_up_to_now(tmp_path):
     now = "2021-11-19T20:00:00Z"
     assert ratings(on_j(tmp_path / "s", "strict", now=now).emissions(["westus"])) == []
     assert ratings(on_j(tmp_path / "d", "documented", now=now).emissions(["westus"])) == [10, 20, 30, 40]
+
+
+def test_until_now_in_a_file_holds_until_its_next_point_starts(tmp_path):
+    clock = Clock("2021-11-17T20:00:00Z")
+    operations = make_operations(tmp_path, clock, data=document_j())
+    first = operations.emissions(["westus"])
+    assert ratings(first) == [10, 20, 30]
+    assert first.meta.valid_until_us == at("19").unix_us
+    both = operations.emissions(["westus", "eastus"])
+    assert both.meta.valid_until_us == at("18").unix_us
+    clock.set("2021-11-18T23:59:59Z")
+    assert operations.emissions(["westus"]).rows == first.rows
+    clock.set("2021-11-19T00:00:00Z")
+    last = operations.emissions(["westus"])
+    assert ratings(last) == [10, 20, 30, 40]
+    assert last.meta.valid_until_us is None
+
+
+def test_now_in_a_file_holds_until_a_point_starts_or_ends(tmp_path):
+    clock = Clock("2021-11-17T07:00:00Z")
+    operations = make_operations(tmp_path, clock, profile="strict", data=document_j())
+    seen = []
+    for now in ("17T07", "17T20", "18T01", "19T00", "20T00"):
+        clock.now_us = at(now).unix_us
+        answer = operations.emissions(["westus"])
+        seen.append((ratings(answer), answer.meta.valid_until_us))
+    assert seen == [
+        ([10], at("17T08").unix_us),
+        ([30], at("18T00").unix_us),
+        ([], at("19T00").unix_us),
+        ([40], at("19T08").unix_us),
+        ([], None),
+    ]
+
+
+def test_until_now_in_a_file_that_is_read_again_holds_for_no_time(tmp_path):
+    clock = Clock("2021-11-17T20:00:00Z")
+    source = settings(tmp_path, data=document_j())
+    source["DataSources"]["Configurations"]["Observed"]["CacheJsonData"] = "false"
+    options = load_options(folder=tmp_path, environ={}, arguments=source)
+    operations = Operations(build_context(options, clock=clock))
+    assert operations.emissions(["westus"]).meta.valid_until_us == at("17T20").unix_us
 
 
 def test_until_now_asks_providers_for_a_day_up_to_the_slot():

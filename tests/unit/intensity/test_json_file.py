@@ -6,10 +6,13 @@ import json
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from codecarbon.errors import CapabilityError, NoIntensityData, ProviderDataError, ProviderUnavailable
 from codecarbon.intensity.json_file import JsonFile
-from codecarbon.model import Location, TimeSpan
+from codecarbon.intensity.point_index import PointIndex
+from codecarbon.model import IntensityPoint, Location, TimeSpan
 from codecarbon.units import US_PER_DAY, US_PER_HOUR, US_PER_MIN, US_PER_S, us_from_iso
 
 NOON_US = us_from_iso("2022-03-01T12:00:00Z")
@@ -102,6 +105,50 @@ def test_the_order_of_the_file_is_kept(file_of):
         ("westus", 2.0),
         ("eastus", 1.0),
     ]
+
+
+@given(
+    starts=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9), st.sampled_from("ab")), max_size=20),
+    span=st.tuples(st.integers(-2, 32), st.integers(0, 9)),
+)
+def test_the_index_finds_what_a_scan_of_the_file_finds(starts, span):
+    points = [(name, IntensityPoint(start, length, 1.0)) for start, length, name in starts]
+    wanted = TimeSpan(span[0], span[0] + span[1])
+    for name in "ab":
+        own = [(at, point) for at, (whose, point) in enumerate(points) if whose == name]
+        index = PointIndex.of(own)
+        assert sorted(index.overlapping(wanted)) == [
+            entry for entry in own if wanted.overlaps(entry[1].start_us, entry[1].end_us)
+        ]
+        later = [point.start_us for _, point in own if point.start_us > span[0]]
+        assert index.next_start_us(span[0]) == min(later, default=None)
+        holding = [point.end_us for _, point in own if point.start_us <= span[0] < point.end_us]
+        assert index.next_end_us(span[0]) == min(holding, default=None)
+
+
+def test_a_place_is_found_without_looking_at_the_others(file_of):
+    source = file_of({"Emissions": [entry(f"place{number}", rating=number) for number in range(50)]})
+    index = dict(source._indexes([at("PLACE7")]))
+    assert list(index) == ["place7"]
+    assert len(index["place7"].entries) == 1
+
+
+def test_the_next_change_is_that_of_the_places_asked_for(file_of):
+    source = file_of(
+        {
+            "Emissions": [
+                entry(at="2022-03-01T12:30:00Z"),
+                entry(at="2022-03-01T12:00:00Z"),
+                entry("westus", at="2022-03-01T12:10:00Z"),
+            ]
+        }
+    )
+    assert source.next_start_us([at("eastus")], NOON_US) == NOON_US + 30 * US_PER_MIN
+    assert source.next_start_us([at("eastus"), at("westus")], NOON_US) == NOON_US + 10 * US_PER_MIN
+    assert source.next_start_us([at("eastus")], NOON_US + 30 * US_PER_MIN) is None
+    assert source.next_end_us([at("eastus"), at("westus")], NOON_US) == NOON_US + 5 * US_PER_MIN
+    assert source.next_end_us([at("westus")], NOON_US) is None
+    assert source.next_start_us([at("nowhere")], NOON_US) is None
 
 
 def test_defect_19_case_does_not_matter_unless_asked_for(file_of):
