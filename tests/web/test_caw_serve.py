@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -53,6 +54,23 @@ def test_serve_answers_from_the_sample_and_says_so(server):
     assert "eastus" in fetch(f"{url}/locations")
     (forecast,) = fetch(f"{url}/emissions/forecasts/current?location=eastus&windowSize=60")
     assert forecast["optimalDataPoint"]
+
+
+def test_serve_says_on_standard_error_why_an_answer_failed(server, tmp_path):
+    (tmp_path / "cut.json").write_text('{"Emissions": [')
+    variables = {
+        "DataSources__EmissionsDataSource": "file",
+        "DataSources__Configurations__file__Type": "JSON",
+        "DataSources__Configurations__file__DataFileLocation": str(tmp_path / "cut.json"),
+    }
+    process, url, lines = server("--port", "0", **variables)
+    assert "it is no JSON" in lines[2]
+    with pytest.raises(urllib.error.HTTPError, match="500") as caught:
+        fetch(f"{url}/emissions/bylocation?location=eastus")
+    assert "detail" not in json.loads(caught.value.read())
+    line = process.stderr.readline()
+    assert "WARNING" in line
+    assert "it is no JSON" in line
 
 
 @pytest.mark.parametrize(

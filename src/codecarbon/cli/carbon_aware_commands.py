@@ -143,7 +143,9 @@ def serve(setting: Setting, *, host: str | None, port: str | None, urls: str | N
         raise typer.BadParameter(f"{urls!r} is not like http://127.0.0.1:8080", param_hint="--urls")
     options = setting.options(urls)
     from codecarbon.carbon_aware.web import serve as run_server
+    from codecarbon.config.log import set_logger_format
 
+    set_logger_format()  # clients are not told why an answer failed, so whoever runs the server must be
     run_server(options, host=host, port=given_port, say=lambda line: text.write_error(f"{line}\n"))
 
 
