@@ -42,7 +42,7 @@ def make_forecast_answer(found: Series, request: ForecastRequest, options: Optio
     kept = [point for point in points if is_covering(point.start_us, point.end_us, (start_us, end_us))]
     window_us = us_from_min(request.window_min or 0)
     if window_us:
-        windows = rolling(kept, window_us, start_us, end_us, may_overrun_first=is_strict)
+        windows = rolling(kept, min(window_us, _too_long_us(kept)), start_us, end_us, may_overrun_first=is_strict)
         rows = tuple(EmissionsRow(found.row_name, one.start_us, one.intensity_g_per_kwh, window_us) for one in windows)
     else:
         rows = tuple(
@@ -67,6 +67,11 @@ def make_forecast_answer(found: Series, request: ForecastRequest, options: Optio
         points=rows,
         meta=make_meta(rows, [found.series], None),
     )
+
+
+def _too_long_us(points: list[IntensityPoint]) -> int:
+    """Return the shortest window that fits nowhere, microseconds; longer ones need not be told apart."""
+    return max((point.end_us for point in points), default=0) - min((point.start_us for point in points), default=0) + 1
 
 
 def _bounds(points: list[IntensityPoint], request: ForecastRequest) -> tuple[int, int]:

@@ -94,8 +94,10 @@ def test_case_44_best_point_of_a_scope(tmp_path, profile):
     assert starts(current(on_f(tmp_path, profile), 5, 20).optimal) == [(5, 20)]
 
 
-def test_defect_07_window_that_fits_nowhere_is_no_error(tmp_path, profile):
-    answer = current(on_f(tmp_path, profile), window=21)
+@pytest.mark.parametrize("window", [21, 2**31 - 1])
+def test_defect_07_window_that_fits_nowhere_is_no_error(tmp_path, profile, window):
+    answer = current(on_f(tmp_path, profile), window=window)
+    assert answer.window_size_min == window
     assert (answer.points, answer.optimal) == ((), ())
     assert (answer.data_start, answer.data_end) == (minute(0), minute(20))
 
