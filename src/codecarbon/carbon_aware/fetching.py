@@ -11,6 +11,7 @@ from codecarbon.carbon_aware.names import FORECAST_DETAIL
 from codecarbon.carbon_aware.results import EmissionsRow, Meta
 from codecarbon.carbon_aware.sources import LOCAL
 from codecarbon.errors import CapabilityError, InvalidParameters, NoIntensityData, NotConfigured, UnknownLocation
+from codecarbon.forks import renew_after_fork
 from codecarbon.model import IntensitySeries, Location, TimeSpan
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ class Fetcher:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self.after_fork()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Forget the threads, which only the parent has."""
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 

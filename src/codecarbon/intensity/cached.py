@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon.errors import IntensityError, ProviderDataError, ProviderRejected, ProviderUnavailable
+from codecarbon.forks import renew_after_fork
 from codecarbon.intensity.flights import Flights
 from codecarbon.model import IntensitySeries, TimeSpan
 from codecarbon.units import US_PER_DAY, US_PER_HOUR, US_PER_MIN, us_from_s
@@ -83,10 +84,15 @@ class Cached:
         self._clock = clock
         self._max_slots = max_slots
         self._max_forecasts = max_forecasts
-        self._lock = threading.Lock()
         self._numbers = itertools.count()
         self._slots: OrderedDict[tuple[str, int], _Slot] = OrderedDict()
         self._forecasts: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self.after_fork()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Let go of a lock and of questions that only threads of the parent would end."""
+        self._lock = threading.Lock()
         self._zone_flights: Flights[str] = Flights()
         self._slot_flights: Flights[dict[int, _Slot]] = Flights()
         self._span_flights: Flights[IntensitySeries] = Flights()

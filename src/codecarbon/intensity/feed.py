@@ -70,7 +70,7 @@ class Feed:
     """
 
     def __init__(self, service: str, transport: Transport, cache: DiskCache | None = None, *, owner: str = "") -> None:
-        from codecarbon.transport.forks import renew_after_fork
+        from codecarbon.forks import renew_after_fork
 
         self._service = service
         self._transport = transport

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codecarbon.errors import CapabilityError, NoIntensityData, ProviderDataError, ProviderUnavailable
+from codecarbon.forks import renew_after_fork
 from codecarbon.intensity.point_index import PointIndex
 from codecarbon.model import IntensityPoint, IntensitySeries
 from codecarbon.units import US_PER_DAY, US_PER_HOUR, US_PER_MIN, US_PER_S, iso_from_us, us_from_iso, us_from_s
@@ -81,9 +82,14 @@ class JsonFile:
         self._reload = reload
         self._match_case = match_case
         self._clock = clock
-        self._lock = threading.Lock()
         self._content: _Content | None = None
         self._stamp: tuple[int, ...] = ()
+        self.after_fork()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Let go of a lock that a thread of the parent may hold."""
+        self._lock = threading.Lock()
 
     @property
     def capabilities(self) -> frozenset[Capability]:

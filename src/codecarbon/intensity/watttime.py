@@ -101,9 +101,9 @@ class WattTime:
         clock: Callable[[], float] = time.time,
         **options: Unpack[TransportOptions],
     ) -> None:
+        from codecarbon.forks import renew_after_fork
         from codecarbon.intensity.watttime_login import CALLS, PAUSE_S, WINDOW_S, TokenTransport, shared_login
         from codecarbon.transport import TokenBucket, fingerprint
-        from codecarbon.transport.forks import renew_after_fork
 
         _check(username, password, signal_type, region_ttl_s)
         for url in (base_url, login_url or ""):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from codecarbon.errors import ProviderDataError, ProviderRejected
+from codecarbon.forks import renew_after_fork
 from codecarbon.transport import TokenBucket, Transport, fingerprint
-from codecarbon.transport.forks import renew_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Mapping, Sequence

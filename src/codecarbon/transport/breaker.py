@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from codecarbon.transport.forks import renew_after_fork
+from codecarbon.forks import renew_after_fork
 from codecarbon.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from codecarbon.transport.forks import renew_after_fork
+from codecarbon.forks import renew_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable

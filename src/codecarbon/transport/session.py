@@ -14,10 +14,10 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from codecarbon._version import __version__
 from codecarbon.errors import ConfigError, ProviderDataError, ProviderRejected, ProviderUnavailable
+from codecarbon.forks import renew_after_fork
 from codecarbon.transport.answer import Answer
 from codecarbon.transport.body import parts_of
 from codecarbon.transport.breaker import CircuitBreaker, Permit, Refusal
-from codecarbon.transport.forks import renew_after_fork
 from codecarbon.transport.hush import hush_urllib3
 from codecarbon.transport.proxy import Proxy, base_address, is_local
 from codecarbon.transport.redact import redact

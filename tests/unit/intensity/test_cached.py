@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -340,6 +342,24 @@ def test_a_young_old_forecast_may_get_a_successor(rig):
     rig.now_us += 5 * US_PER_MIN
     rig.cached.forecast_at(HERE, NOW_US - US_PER_MIN)
     assert len(rig.provider.calls) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from 3.12 on, in a process with threads
+def test_a_forked_child_does_not_wait_for_an_answer_to_its_parents_question(rig):
+    rig.provider.gate.clear()
+    asking = threading.Thread(target=rig.observed, args=(OLD_US, OLD_US + STEP_US))
+    asking.start()
+    assert rig.provider.arrived.wait(20.0)
+    child = os.fork()
+    if not child:
+        signal.alarm(10)  # ends a child that waits for ever
+        rig.provider.gate = threading.Event()
+        rig.provider.gate.set()
+        os._exit(len(rig.observed(OLD_US, OLD_US + STEP_US).points) != 1)
+    rig.provider.gate.set()
+    asking.join()
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_it_looks_like_its_source(rig):
