@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -16,8 +17,8 @@ NOW = datetime(2022, 1, 1, 12, tzinfo=UTC)
 
 
 def moment(text: str) -> datetime:
-    """Read a time of a query."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    """Read a time of a query, as all supported versions of Python can."""
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d*", r"\1", text).replace("Z", "+00:00"))
 
 
 class ScriptedWattTime(FakeServer):
