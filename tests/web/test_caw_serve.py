@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -100,3 +101,23 @@ def test_a_signal_ends_the_server_without_a_traceback(server, number):
     _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode in {0, 128 + number, -number}
     assert "Traceback" not in errors
+
+
+def test_a_port_that_is_taken_is_said_once_with_what_to_do(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(
+            [PROGRAM, "serve", "--port", str(port)],
+            cwd=tmp_path,
+            env={**os.environ, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    line = ended.stderr.strip()
+    assert "\n" not in line
+    assert line.count("Address already in use") == 1
+    assert line.count(str(port)) == 1
+    assert "choose another one, for example with --port" in line

@@ -203,8 +203,15 @@ def tell_error(error: CodeCarbonError) -> int:
             lines += messages[1:]
         text.write_error("\n".join(lines) + "\n")
         return ARGUMENT_ERROR
-    text.write_error(f"{error}\n{error.__cause__ or ''}\n")
+    text.write_error(f"{error}\n{_cause(error)}\n")
     return FAILURE
+
+
+def _cause(error: CodeCarbonError) -> str:
+    """What lies behind an error; empty when that is nothing, or is said in the error already."""
+    cause = error.__cause__
+    reason = cause.strerror.partition(" (while")[0] if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return "" if cause is None or reason in str(error) else str(cause)
 
 
 def _read(read: Callable[[str], _Result], given: str | None, option: str) -> _Result | None:

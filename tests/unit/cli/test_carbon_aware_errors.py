@@ -75,6 +75,13 @@ def test_the_cause_stands_on_the_second_line(capsys):
     assert capsys.readouterr().err == "no answer\n15 s are over\n"
 
 
+def test_a_cause_that_is_in_the_message_is_not_said_again(capsys):
+    error = ConfigError("urls", "http://x", "settings", "a port that is free (Address already in use)")
+    error.__cause__ = OSError(98, "Address already in use (while attempting to bind)")
+    assert tell_error(error) == 1
+    assert capsys.readouterr().err == f"{error}\n\n"
+
+
 def test_a_missing_extra_is_told_with_its_pip_line(capsys):
     assert tell_error(MissingExtraError("carbon-aware", "The Carbon Aware WebApi")) == 1
     assert "pip install 'codecarbon[carbon-aware]'" in capsys.readouterr().err

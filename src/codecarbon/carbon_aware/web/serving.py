@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import socket
@@ -105,8 +106,20 @@ def listen(address: Address) -> socket.socket:
     try:
         return socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        expected = f"an address that is free and may be listened on ({error})"
+        reason = (error.strerror or str(error)).partition(" (while")[0]
+        if error.errno == errno.EADDRINUSE:
+            expected = (
+                f"a port that is free ({reason}); choose another one, for example with --port {_another(address)}"
+            )
+        else:
+            expected = (
+                f"an address of this machine that may be listened on ({reason}); choose one with --host or --port"
+            )
         raise ConfigError("urls", address.url, "settings", expected) from error
+
+
+def _another(address: Address) -> int:
+    return address.port + 1 if address.port < _MAX_PORT else DEFAULT_PORT
 
 
 class Server(uvicorn.Server):
