@@ -50,7 +50,7 @@ def make_options(settings: Settings, problems: list[ConfigProblem], base: Path) 
 
     Args:
         settings: All settings.
-        problems: What is wrong so far; more is added.
+        problems: The files that cannot be read; what else is wrong is added.
         base: What relative folders start from.
 
     Raises:
@@ -58,8 +58,11 @@ def make_options(settings: Settings, problems: list[ConfigProblem], base: Path) 
     """
     rules = _Rules(settings, problems)
     profile = rules.profile()
-    is_embedded = not settings.below(SOURCES)
-    emissions, forecast = (SAMPLE, SAMPLE) if is_embedded else rules.sources()
+    # A file that cannot be read may name sources: made-up values must not stand in for them.
+    is_silent = not settings.below(SOURCES)
+    is_embedded = is_silent and not problems
+    usual = (SAMPLE, SAMPLE) if is_embedded else (None, None)
+    emissions, forecast = usual if is_silent else rules.sources()
     files = rules.location_files()
     location_folder = base / "location-sources" / "json"
     has_files = bool(files) or (location_folder.is_dir() and any(location_folder.rglob("*.json")))

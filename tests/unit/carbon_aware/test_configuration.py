@@ -175,6 +175,16 @@ def test_without_any_data_source_the_sample_answers():
     assert len(operations.forecasts(["eastus"])[0].points) == 288
 
 
+def test_made_up_values_do_not_stand_in_for_a_file_that_cannot_be_read(tmp_path):
+    (tmp_path / "appsettings.json").write_text('{"DataSources": {')
+    options = load_options(None, {}, folder=tmp_path)
+    assert not options.is_embedded_default
+    context = build_context(options, clock=Clock())
+    assert any("cannot be read" in problem.message for problem in context.problems)
+    with pytest.raises(NotConfigured, match="EmissionsDataSource"):
+        Operations(context).emissions(["eastus"])
+
+
 def test_json_without_forecasts_cannot_forecast(tmp_path):
     write_json(tmp_path / "data-sources/json/j.json", document_j())
     sources = {"ForecastDataSource": "J", "Configurations": {"J": JSON_ENTRY}}
