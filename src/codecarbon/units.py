@@ -23,6 +23,8 @@ SECONDS_PER_HOUR = 3600.0
 MIN_PER_HOUR = 60
 W_PER_KW = 1000.0
 MW_PER_W = 1000.0
+# Less is told as such, since it is not nothing.
+_LEAST_SHOWN_RATIO = 0.01
 
 
 def j_from_uj(energy_uj: float) -> float:
@@ -146,3 +148,12 @@ def w_from_mw(power_mw: float) -> float:
 def h_from_s(duration_s: float) -> float:
     """Convert seconds to hours."""
     return duration_s / SECONDS_PER_HOUR
+
+
+def percent_from_ratio(ratio: float) -> str:
+    """Write a ratio in whole percent; only a true 0 or 1 becomes 0 % or 100 %."""
+    if 0 < ratio < _LEAST_SHOWN_RATIO:
+        return "< 1 %"
+    if 0 < 1 - ratio < _LEAST_SHOWN_RATIO:
+        return "> 99 %"
+    return f"{ratio:.0%}".replace("%", " %")

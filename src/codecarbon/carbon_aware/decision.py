@@ -144,12 +144,12 @@ class Planner:
             reason = f"{error.provider} has no forecasts"
         except (CodeCarbonError, OSError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-        return _run_now(now_us, reason)
+        return _run_now(now_us, reason.rstrip("."))
 
     def _ask(self, wish: Wish, now_us: int, kept_us: int | None) -> Decision:
         locations = wish.locations or self._at_home()
         if not locations:
-            return _run_now(now_us, "the place of this machine is not known: name a location")
+            return _run_now(now_us, "the place of this machine is not known: name a location, as --regions or regions=")
         if self._operations is None:
             self._operations = self._make()
         answer = self._operations.schedule(_request(wish, locations, now_us))
@@ -157,7 +157,9 @@ class Planner:
             return _run_now(now_us, "the only data are made-up samples, which put nothing off unless asked for")
         if answer.best is None:
             reasons = dict.fromkeys(place.reason for place in answer.by_location if place.reason)
-            return _run_now(now_us, "; ".join(reasons) or "the forecast has no window for it")
+            return _run_now(now_us, "; ".join(map(_as_clause, reasons)) or "the forecast has no window for it")
+        # Asking took time: what was to begin at the time of asking begins now, and is not told as put off.
+        now_us = max(now_us, units.us_from_s(self._clock()))
         best = answer.best
         forecast = self._operations.forecasts((best.location,), None, None, None)[0]
         option = _place_start(wish, best, forecast.points, now_us, kept_us)
@@ -208,6 +210,11 @@ def _request(wish: Wish, locations: tuple[str, ...], now_us: int) -> ScheduleReq
         power_w=wish.power_w,
         home=locations[0],
     )
+
+
+def _as_clause(sentence: str) -> str:
+    """Turn a sentence of prose into what can stand behind the word because."""
+    return sentence.rstrip(".").replace("The ", "the ", 1) if sentence.startswith("The ") else sentence.rstrip(".")
 
 
 def _run_now(now_us: int, because: str) -> Decision:
@@ -292,5 +299,5 @@ def _because(answer: ScheduleAnswer, option: ScheduleOption, home: str, *, is_no
     where = "" if option.location == home else f" in {home}"
     if now is None or ratio is None:
         return f"{kind} is {then} then; what it is now{where} is not known ({source})"
-    saving = f"{ratio:.0%} less".replace("%", " %")
+    saving = f"{units.percent_from_ratio(ratio)} less"
     return f"{kind} is {then} then and {now:.0f} now{where}, {saving} ({source})"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from codecarbon import units
 from codecarbon.cli import child, options, text
 from codecarbon.cli.report import RunReport, summary
 from codecarbon.config import OutputMethod
@@ -292,5 +293,5 @@ class LiveText:
             parts.append(text.prefixed(total.emissions_g, "g CO2eq"))
             parts.append(text.watt_hours(total_j))
         if total.window.measured_ratio is not None:
-            parts.append(f"{text.percent(total.window.measured_ratio)} measured")
+            parts.append(f"{units.percent_from_ratio(total.window.measured_ratio)} measured")
         return " codecarbon  " + "   ".join(parts)

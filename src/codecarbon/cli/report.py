@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from codecarbon import units
 from codecarbon.cli import text
 from codecarbon.cli.child import Outcome
 from codecarbon.model import ComponentEnergy, EmissionsRecord, Intensity, Location, SourceShare
@@ -101,7 +102,7 @@ def share_text(share: SourceShare, whole_j: float) -> str:
     note = f"; {share.note}" if share.note else ""
     part = ""
     if whole_j > 0 and share.energy_j < whole_j:
-        part = f", for {text.percent(share.energy_j / whole_j)} of the energy"
+        part = f", for {units.percent_from_ratio(share.energy_j / whole_j)} of the energy"
     return f"{value}, {share.source}{year}{zone}{marginal}{part}{note}"
 
 
@@ -138,7 +139,7 @@ def _energy(record: EmissionsRecord, style: text.Style) -> list[str]:
     for component in window.components:
         lines += _component(component, window.duration_s, style)
     if window.measured_ratio is not None:
-        lines += _row("Measured", f"{text.percent(window.measured_ratio)} of this energy, by sensors")
+        lines += _row("Measured", f"{units.percent_from_ratio(window.measured_ratio)} of this energy, by sensors")
     if record.pue_ratio != 1.0 and total_j is not None:
         after_j = total_j * record.pue_ratio
         lines += _row("PUE", f"{record.pue_ratio:g}; with it {text.energy(after_j)}, as in the CSV file")
@@ -164,7 +165,7 @@ def _component(component: ComponentEnergy, duration_s: float, style: text.Style)
     if component.low_j is not None and component.high_j is not None:
         detail += f", {component.bound_kind} bound {text.energy_range(component.low_j, component.high_j)}"
     if component.coverage_ratio < 1.0:
-        detail += f", readings cover {text.percent(component.coverage_ratio)} of the time"
+        detail += f", readings cover {units.percent_from_ratio(component.coverage_ratio)} of the time"
     if component.flags:
         detail += f", faults: {', '.join(component.flags)}"
     lines = _row(label, f"{_figures(component.energy_j, duration_s)}  {detail}")

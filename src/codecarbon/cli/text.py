@@ -16,7 +16,6 @@ _KWH_FROM_J = 1e6
 _KG_FROM_G = 10_000.0
 _FEW_DECIMALS_FROM_G = 100.0
 _CLOCK_FROM_S = 120.0
-_LEAST_SHOWN_RATIO = 0.01
 _LEAST_UNPREFIXED = 0.1
 _PREFIXES = ("k", "", "m", "µ", "n")
 _STEP = 1000.0
@@ -177,15 +176,6 @@ def mass(mass_g: float) -> str:
     if abs(mass_g) >= _KG_FROM_G:
         return f"{number(units.kg_from_g(mass_g), 4)} kg CO2eq"
     return f"{number(mass_g, 3, least_decimals=4 if abs(mass_g) < _FEW_DECIMALS_FROM_G else 1)} g CO2eq"
-
-
-def percent(ratio: float) -> str:
-    """Write a ratio in whole percent; only a true 0 or 1 becomes 0 % or 100 %."""
-    if 0 < ratio < _LEAST_SHOWN_RATIO:
-        return "< 1 %"
-    if 0 < 1 - ratio < _LEAST_SHOWN_RATIO:
-        return "> 99 %"
-    return f"{ratio:.0%}".replace("%", " %")
 
 
 def duration(duration_s: float) -> str:

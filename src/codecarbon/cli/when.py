@@ -261,8 +261,8 @@ def _against_now(saving_ratio: float) -> str:
     if abs(saving_ratio) < _NO_DIFFERENCE:
         return "as now"
     if saving_ratio >= 0:
-        return f"{text.percent(saving_ratio)} less than now"
-    return f"{text.percent(-saving_ratio)} more than now"
+        return f"{units.percent_from_ratio(saving_ratio)} less than now"
+    return f"{units.percent_from_ratio(-saving_ratio)} more than now"
 
 
 def _mass(mass_g: float) -> str:

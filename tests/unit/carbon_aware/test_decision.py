@@ -275,3 +275,25 @@ def test_the_latest_end_keeps_both_promises(deadline_h, within_h, end_h):
         within_s=None if within_h is None else within_h * 3600.0,
     )
     assert end_us == NOW_US + us_from_s(end_h * 3600.0)
+
+
+def test_a_job_that_is_best_begun_at_once_is_not_told_as_put_off_since_asking_took_time():
+    times = iter((NOW_US / 1e6, NOW_US / 1e6 + 0.25))
+    span = TimeSpan(NOW_US + us_from_s(0.1), NOW_US + us_from_s(0.1) + US_PER_HOUR)
+    operations = FakeOperations(ScheduleOption("here", (span,), 400.0, 400.0, 0.0))
+    wish = Wish(3600.0, NOW_US + 6 * US_PER_HOUR, ("here",), seed="any")
+    decision = Planner(lambda: operations, clock=lambda: next(times)).decide(wish)
+    assert decision.is_now
+    assert (
+        decision.because == "the marginal intensity is 400 g/kWh now and not lower before the deadline (here, watttime)"
+    )
+
+
+def test_a_saving_below_one_percent_is_not_told_as_none():
+    decision = decide(FakeOperations(option(2, 399.0)))
+    assert "400 now, < 1 % less" in decision.because
+
+
+def test_the_reason_of_a_place_stands_behind_because_in_one_sentence():
+    decision = decide(FakeOperations(reason="The run takes longer than the data."))
+    assert decision.because == "the run takes longer than the data"

@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from codecarbon import units
 from codecarbon.cli import text
 
 
@@ -60,7 +61,7 @@ def test_mass_has_at_least_four_decimals_in_grams(mass_g, shown):
     ("ratio", "shown"), [(0.0, "0 %"), (0.001, "< 1 %"), (0.5, "50 %"), (0.9999, "> 99 %"), (1.0, "100 %")]
 )
 def test_percent_is_only_whole_when_the_ratio_is(ratio, shown):
-    assert text.percent(ratio) == shown
+    assert units.percent_from_ratio(ratio) == shown
 
 
 @pytest.mark.parametrize(
