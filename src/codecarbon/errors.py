@@ -249,7 +249,11 @@ class InvalidParameters(CarbonAwareError, ValueError):
     def __init__(self, problems: tuple[tuple[str, str], ...], detail: str = "Invalid parameters") -> None:
         self.problems = problems
         self.detail = detail
-        super().__init__(f"{detail}: " + "; ".join(text for _, text in problems))
+        import re  # not before an error needs it
+
+        # Whoever sees the text of the error itself calls fields by their neutral names.
+        sentences = (re.sub(r"\{(\w+)\}", r"\1", text) for _, text in problems)
+        super().__init__(": ".join(filter(None, (detail, "; ".join(sentences)))))
 
     def __reduce__(self) -> tuple[type[InvalidParameters], tuple[object, ...]]:
         return type(self), (self.problems, self.detail)

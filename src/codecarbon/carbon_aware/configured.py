@@ -71,7 +71,7 @@ def make_planner(
         context = build_context(get_options(config=config, source=source), clock=clock)
         faults = [problem for problem in context.problems if not problem.is_warning]
         if faults and (context.forecast is None or context.options.is_embedded_default):
-            raise InvalidParameters((("config", f"{faults[0].key}: {faults[0].message}"),))
+            raise InvalidParameters((("config", faults[0].sentence),))
         return Operations(context)
 
     return Planner(make, clock=clock, home=find_home)

@@ -29,6 +29,12 @@ class ConfigProblem(NamedTuple):
     origin: str = ""
     is_warning: bool = False
 
+    @property
+    def sentence(self) -> str:
+        """The message behind its key, which is not said twice, and without a full stop."""
+        message = self.message.rstrip(".")
+        return message if self.key in message else f"{self.key}: {message}"
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SourceOptions(FrozenRecord):

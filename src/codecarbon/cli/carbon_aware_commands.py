@@ -228,7 +228,15 @@ def _moment(given: str | None, option: str) -> Moment | None:
 
 
 def _integer(given: str | None, option: str) -> int | None:
-    return _read(int, given, option)
+    return _read(_whole_number, given, option)
+
+
+def _whole_number(given: str) -> int:
+    try:
+        return int(given)
+    except ValueError as error:
+        message = f"{given!r} is not a whole number"
+        raise ValueError(message) from error
 
 
 def _log_to_stderr() -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 OK, WARNING, FAULT = "ok", "warning", "fault"
 _REJECTED_CREDENTIALS = {401, 403}
 _LOOK_BACK_US = 2 * units.US_PER_HOUR
+# What origins that are no files are called.
+_PLACES = {"": "the configuration", "environment": "the environment", "arguments": "the options"}
 
 
 class Finding(NamedTuple):
@@ -90,11 +92,13 @@ def find_all(context: Context, *, is_offline: bool) -> Iterator[Finding]:
 
 def _problems(problems: Iterable[ConfigProblem]) -> Iterator[Finding]:
     for problem in problems:
-        origin = f" ({problem.origin})" if problem.origin else ""
         state = WARNING if problem.is_warning else FAULT
-        yield Finding(
-            state, problem.key, f"{problem.message}{origin}", "" if problem.is_warning else "correct it there"
-        )
+        message = problem.message.rstrip(".")
+        if problem.is_warning:
+            yield Finding(state, problem.key, f"{message} ({problem.origin})" if problem.origin else message)
+        else:
+            where = _PLACES.get(problem.origin, problem.origin)
+            yield Finding(state, problem.key, message, f"correct it in {where}")
 
 
 def _locations(context: Context) -> Finding:
@@ -165,4 +169,5 @@ def _settings_text(context: Context, style: text.Style) -> str:
 def _line(finding: Finding, style: text.Style) -> str:
     mark = {OK: style.good, WARNING: style.weak, FAULT: style.bad}[finding.state](f"{finding.state:7}")
     advice = f"; {finding.advice}" if finding.advice else ""
-    return f"  {mark}  {finding.subject}: {finding.message}{advice}"
+    subject = "" if finding.subject in finding.message else f"{finding.subject}: "
+    return f"  {mark}  {subject}{finding.message}{advice}"

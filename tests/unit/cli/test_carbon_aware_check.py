@@ -130,5 +130,6 @@ def test_problems_of_the_configuration_are_told_with_their_origin():
     )
     found = findings(FakeSource(), FakeSource(), problems=problems)
     assert found["A:B"].state == FAULT
-    assert found["A:B"].message == "is wrong (appsettings.json)"
+    assert (found["A:B"].message, found["A:B"].advice) == ("is wrong", "correct it in appsettings.json")
+    assert found["A:C"].message == "is odd (environment)"
     assert found["A:C"].state == WARNING

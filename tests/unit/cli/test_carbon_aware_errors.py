@@ -104,3 +104,17 @@ def test_a_missing_extra_is_told_with_its_pip_line(capsys):
 )
 def test_flags_with_a_value_become_flags_or_nothing(given, plain):
     assert _plain_flags(given) == plain
+
+
+def test_a_number_that_is_none_is_refused_in_words(capsys):
+    from codecarbon.cli.carbon_aware import program
+
+    with pytest.raises(SystemExit) as ended:
+        program(["emissions-forecasts", "-l", "eastus", "-w", "abc"])
+    assert ended.value.code == 1
+    assert "'abc' is not a whole number" in capsys.readouterr().err
+
+
+def test_the_text_of_the_error_itself_has_no_marks_for_names():
+    assert str(InvalidParameters(BOTH)) == "Invalid parameters: locations is not set; start must be before end"
+    assert str(InvalidParameters((), "nothing to ask")) == "nothing to ask"

@@ -90,7 +90,7 @@ def describe(context: Context, address: Address) -> list[str]:
     ]
     if any(provider and provider.name == "sample" for provider in (context.emissions, context.forecast)):
         lines.append("The data are synthetic (built-in sample), for trying things out: do not report them.")
-    lines += [f"{one.key}: {one.message}" for one in context.problems]
+    lines += [one.sentence for one in context.problems]
     return lines
 
 
