@@ -318,6 +318,18 @@ def test_slack_needs_a_start_that_is_good_enough():
     assert steps.slack(10, 10, 9.0, 12, EVER) is None
 
 
+@pytest.mark.parametrize(
+    ("values", "at", "expected"),
+    [
+        ([-0.2, -0.3 - 5e-17, 0.3 + 5e-17, -0.3 - 5e-17, 0.3 + 5e-17, -0.3 - 5e-17, -0.3 - 5e-17], 5, (0, 5 * STEP)),
+        ([1 / 3, -0.2, -1 / 3, 1 / 3, -1 / 3, -0.3, 0.3], 4, (STEP // 5, 5 * STEP)),
+    ],
+)
+def test_slack_that_rounding_uses_up_ends_there(values, at, expected):
+    # Sums that come out a hair above the limit at an edge, with a level stretch behind it.
+    assert grid(values).slack(2 * STEP, at * STEP, 0.0, -EVER, EVER) == expected
+
+
 def test_pieces_of_a_long_series_fit_together():
     values = whole_numbers(2000, seed=9)
     steps = grid(values)

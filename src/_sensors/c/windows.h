@@ -278,8 +278,8 @@ static inline int cc_slack(const cc_steps *steps, int64_t window_us, int64_t at_
     if (other_us < stride_us) stride_us = other_us;
     if (to_us - begin_us < stride_us) stride_us = to_us - begin_us;
     double slope = v[j] - v[i], room = most - (sum.high + sum.low);
-    if (slope * (double)stride_us > room) {
-      begin_us += (int64_t)(room / slope);
+    if (slope > 0.0 && slope * (double)stride_us > room) { /* rounding may leave less room than none */
+      begin_us += room > 0.0 ? (int64_t)(room / slope) : 0;
       break;
     }
     cc_sum_add(&sum, slope * (double)stride_us);
@@ -296,8 +296,8 @@ static inline int cc_slack(const cc_steps *steps, int64_t window_us, int64_t at_
     if (other_us < stride_us) stride_us = other_us;
     if (begin_us - from_us < stride_us) stride_us = begin_us - from_us;
     double slope = v[i] - v[j], room = most - (sum.high + sum.low);
-    if (slope * (double)stride_us > room) {
-      begin_us -= (int64_t)(room / slope);
+    if (slope > 0.0 && slope * (double)stride_us > room) {
+      begin_us -= room > 0.0 ? (int64_t)(room / slope) : 0;
       break;
     }
     cc_sum_add(&sum, slope * (double)stride_us);

@@ -8,13 +8,14 @@ by a stand-in that says so, and once the run ends, what is known then stands.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from codecarbon.errors import CodeCarbonError, ConfigError, IntensityError
+from codecarbon.errors import CodeCarbonError, ConfigError, IntensityError, ProviderDataError
 from codecarbon.model import Intensity, TimeSpan
 from codecarbon.tracker.guard import Shield, attempt
 from codecarbon.units import SECONDS_PER_HOUR, US_PER_S, us_from_s
@@ -284,6 +285,10 @@ class LiveIntensity:
             series = source.provider.observed(self._location, TimeSpan(start_us, max(end_us, start_us)))
         except (IntensityError, ConfigError) as error:
             return error, None
+        fault = _fault(series, "marginal" if self._is_marginal else "average")
+        if fault:
+            # Other distributions' sources are not known to check what they say.
+            return ProviderDataError(f"it answered with {fault}, which prices no run", source.provider.name), None
         return None, series
 
     def _take(self, source: _Source, wanted: Sequence[int]) -> list[int]:
@@ -346,6 +351,17 @@ class LiveIntensity:
                 piece = min(pieces, key=lambda entry: abs(entry.point.end_us - slot_s * US_PER_S))
                 found = _intensity(piece, piece.point.intensity_g_per_kwh)
         return None if found is None else _noted(found, "the nearest value, since there is none for the time itself")
+
+
+def _fault(series: IntensitySeries, signal: Signal) -> str:
+    """What is wrong with an answer; empty when it can price a run."""
+    if series.signal != signal:
+        return f"{series.signal} values in place of {signal} ones"
+    if series.is_synthetic:
+        return "made-up values"
+    if not all(0.0 <= point.intensity_g_per_kwh < math.inf for point in series.points):
+        return "a value that is negative or no number"
+    return ""
 
 
 def _intensity(piece: _Piece, intensity_g_per_kwh: float) -> Intensity:

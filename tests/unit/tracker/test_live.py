@@ -86,7 +86,7 @@ def test_values_of_an_hour_price_the_slots_that_follow_without_a_question():
 
 
 def test_values_finer_than_a_slot_are_weighted_by_time():
-    rig = Rig(FakeProvider(lambda start_us: float(start_us // US_PER_S - BEGIN_S), step_us=60 * US_PER_S))
+    rig = Rig(FakeProvider(lambda start_us: max(0.0, start_us // US_PER_S - BEGIN_S), step_us=60 * US_PER_S))
     rig.go(SLOT_S - 2)
     assert rig.values(1) == [pytest.approx((0 + 60 + 120 + 180 + 240) / 5)]
 
@@ -135,6 +135,26 @@ def test_a_slot_that_failed_until_the_end_gets_the_yearly_average_and_says_so():
     assert rig.note(1) == "no live value"
     assert rig.live.notes == ("fake: away",)
     assert rig.live.are_final([BEGIN_S, BEGIN_S + SLOT_S])
+
+
+@pytest.mark.parametrize(
+    ("changes", "value", "reason"),
+    [
+        ({"signal": "marginal"}, 100.0, "marginal values in place of average ones"),
+        ({"is_synthetic": True}, 100.0, "made-up values"),
+        ({}, float("nan"), "no number"),
+        ({}, float("inf"), "no number"),
+        ({}, -1.0, "negative"),
+    ],
+)
+def test_an_answer_that_cannot_price_a_run_is_a_failure(changes, value, reason):
+    provider = FakeProvider(lambda _start_us: value)
+    provider.changes = changes
+    rig = Rig(provider)
+    rig.go(0)
+    rig.live.end()
+    assert (rig.values(1), rig.sources(1)) == ([400.0], ["tables"])
+    assert reason in rig.live.notes[0]
 
 
 def test_the_next_source_prices_what_the_first_one_failed_to():
@@ -446,11 +466,11 @@ def test_a_run_without_any_marginal_value_is_priced_by_averages_as_a_whole():
 
 
 def test_a_step_of_the_clock_only_changes_which_slots_are_asked_for():
-    rig = Rig(FakeProvider(lambda start_us: float(start_us // US_PER_S - BEGIN_S)))
+    rig = Rig(FakeProvider(lambda start_us: 10_800.0 + start_us // US_PER_S - BEGIN_S))
     rig.go(0, 86_400, -90_000)
     slots_s = [BEGIN_S, BEGIN_S + 86_400, BEGIN_S - 3600]
     assert rig.live.are_final(slots_s)
-    assert [price.intensity_g_per_kwh for price in rig.live.prices(slots_s).values()] == [0.0, 86_400.0, -3600.0]
+    assert [price.intensity_g_per_kwh for price in rig.live.prices(slots_s).values()] == [10_800.0, 97_200.0, 7_200.0]
 
 
 @pytest.fixture
