@@ -236,6 +236,10 @@ class CarbonAwareError(CodeCarbonError):
 
     item_index: int | None = None
 
+    def _reduced(self, *arguments: object) -> tuple[type[CarbonAwareError], tuple[object, ...], dict[str, object]]:
+        """What ``__reduce__`` returns: how to make it again, and what was added to it since."""
+        return type(self), arguments, {"item_index": self.item_index}
+
 
 class InvalidParameters(CarbonAwareError, ValueError):
     """Parameters are missing or contradict each other.
@@ -255,8 +259,8 @@ class InvalidParameters(CarbonAwareError, ValueError):
         sentences = (re.sub(r"\{(\w+)\}", r"\1", text) for _, text in problems)
         super().__init__(": ".join(filter(None, (detail, "; ".join(sentences)))))
 
-    def __reduce__(self) -> tuple[type[InvalidParameters], tuple[object, ...]]:
-        return type(self), (self.problems, self.detail)
+    def __reduce__(self) -> tuple[type[CarbonAwareError], tuple[object, ...], dict[str, object]]:
+        return self._reduced(self.problems, self.detail)
 
 
 class UnknownLocation(CarbonAwareError, LookupError):
@@ -272,8 +276,8 @@ class UnknownLocation(CarbonAwareError, LookupError):
         self.reason = reason
         super().__init__(f"Unknown Location: '{location}' not found" + (f": {reason}" if reason else ""))
 
-    def __reduce__(self) -> tuple[type[UnknownLocation], tuple[str, str]]:
-        return type(self), (self.location, self.reason)
+    def __reduce__(self) -> tuple[type[CarbonAwareError], tuple[object, ...], dict[str, object]]:
+        return self._reduced(self.location, self.reason)
 
 
 class NotConfigured(CarbonAwareError):
@@ -283,8 +287,8 @@ class NotConfigured(CarbonAwareError):
         self.role = role
         super().__init__(f"{role} is not configured")
 
-    def __reduce__(self) -> tuple[type[NotConfigured], tuple[str]]:
-        return type(self), (self.role,)
+    def __reduce__(self) -> tuple[type[CarbonAwareError], tuple[object, ...], dict[str, object]]:
+        return self._reduced(self.role)
 
 
 class NotCovered(CarbonAwareError):

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkab
 from codecarbon.carbon_aware.names import FORECAST_DETAIL
 from codecarbon.carbon_aware.results import EmissionsRow, Meta
 from codecarbon.carbon_aware.sources import LOCAL
-from codecarbon.errors import CapabilityError, InvalidParameters, NoIntensityData, NotConfigured, UnknownLocation
+from codecarbon.errors import (
+    CapabilityError,
+    InvalidParameters,
+    NoIntensityData,
+    NotConfigured,
+    NotCovered,
+    UnknownLocation,
+)
 from codecarbon.forks import renew_after_fork
 from codecarbon.model import IntensitySeries, Location, TimeSpan
 
@@ -135,12 +142,14 @@ class Fetcher:
 
         Raises:
             UnknownLocation: Nobody knows it, or it lies outside the source's area.
+            NotCovered: It lies inside, and the source has nothing for that time.
         """
         where = self.resolve(source, text)
         try:
             return Series(text, source.observed(where, span))
         except NoIntensityData as error:
-            raise UnknownLocation(text, str(error)) from error
+            self._check_area(source, where, text)
+            raise NotCovered(f"There are no values for '{text}' at that time: {error}") from error
 
     def rows_of_file(
         self, source: IntensityProvider, names: Sequence[str], span: TimeSpan
@@ -177,7 +186,8 @@ class Fetcher:
         """Get the newest forecast of a place.
 
         Raises:
-            UnknownLocation: Nobody knows it, or the source has nothing for it.
+            UnknownLocation: Nobody knows it, or it lies outside the source's area.
+            InvalidParameters: It lies inside, and the source has no forecast for it at the moment.
         """
         where = self.resolve(source, text)
         try:

@@ -84,6 +84,7 @@ class Operations:
         Raises:
             InvalidParameters: Something is missing or contradicts itself.
             UnknownLocation: A place is unknown, or outside the source's area.
+            NotCovered: The source says that it has nothing for that time.
             NotConfigured: There is no source of observed values.
             IntensityError: The source has no usable answer.
         """
@@ -282,6 +283,8 @@ class _ItemOf:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, InvalidParameters):
             problems = tuple((f"[{self._index}].{field}", text) for field, text in error.problems)
-            raise InvalidParameters(problems, error.detail) from error
+            of_item = InvalidParameters(problems, error.detail)
+            of_item.item_index = self._index
+            raise of_item from error
         if isinstance(error, CarbonAwareError):
             error.item_index = self._index

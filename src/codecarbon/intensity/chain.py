@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from codecarbon.errors import CapabilityError, ConfigError, IntensityError
+from codecarbon.errors import CapabilityError, ConfigError, IntensityError, NoIntensityData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,7 +111,8 @@ class Chain:
         """Get the points of the first source that has some; empty when none has and none failed.
 
         Raises:
-            IntensityError: None has and some failed; the reason of the first that did.
+            IntensityError: None has and some failed, or none covers the place; the reason of the first that failed,
+                else of the first.
         """
         return _series(self.ask_observed(where, span), "observed", where)
 
@@ -159,18 +160,24 @@ class Chain:
                 return ChainAnswer(_labelled(series, attempts), (*attempts, Attempt(provider.name, "answered")))
             attempts.append(Attempt(provider.name, "nothing"))
             empty = empty or series
-        has_failed = any(attempt.outcome == "failed" for attempt in attempts)
+        has_failed = any(_is_failure(attempt) for attempt in attempts)
         return ChainAnswer(None if has_failed else empty, tuple(attempts))
 
 
 def _series(answer: ChainAnswer, capability: Capability, where: Location) -> IntensitySeries:
     if answer.series is not None:
         return answer.series
-    for attempt in answer.attempts:
+    # Who does not cover a place says nothing about why another, who does, gave no answer.
+    for attempt in sorted(answer.attempts, key=_is_failure, reverse=True):
         if attempt.error is not None:
             raise attempt.error
     names = ", ".join(attempt.provider for attempt in answer.attempts)
     raise CapabilityError(f"none of {names} has that: {capability}", Chain.name, where.label, capability)
+
+
+def _is_failure(attempt: Attempt) -> bool:
+    """Whether a source failed, rather than having nothing for the place or time."""
+    return attempt.error is not None and not isinstance(attempt.error, NoIntensityData)
 
 
 def _labelled(series: IntensitySeries, attempts: Sequence[Attempt]) -> IntensitySeries:
@@ -180,6 +187,6 @@ def _labelled(series: IntensitySeries, attempts: Sequence[Attempt]) -> Intensity
         return series
     from dataclasses import replace
 
-    words = {"failed": "failed", "nothing": "had nothing"}
-    text = "in place of " + ", ".join(f"{attempt.provider}, which {words[attempt.outcome]}" for attempt in missed)
+    words = {True: "failed", False: "had nothing"}
+    text = "in place of " + ", ".join(f"{attempt.provider}, which {words[_is_failure(attempt)]}" for attempt in missed)
     return replace(series, note=f"{series.note}; {text}" if series.note else text)

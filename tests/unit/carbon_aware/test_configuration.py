@@ -14,7 +14,14 @@ from codecarbon.carbon_aware.operations import Operations
 from codecarbon.carbon_aware.option_rules import KNOWN
 from codecarbon.carbon_aware.sources import TYPES
 from codecarbon.carbon_aware.tolerant_json import read_tolerant_json
-from codecarbon.errors import ConfigError, InvalidParameters, NotConfigured
+from codecarbon.errors import (
+    ConfigError,
+    DiscontinuousData,
+    InvalidParameters,
+    NotConfigured,
+    NotCovered,
+    UnknownLocation,
+)
 from tests.support.carbon_aware import Clock, document_f, document_j, moment, settings, write_json
 
 JSON_ENTRY = {"Type": "JSON", "DataFileLocation": "j.json"}
@@ -522,6 +529,23 @@ def test_errors_survive_pickling():
     error = InvalidParameters((("start", "{start} is odd"),), "No")
     again = pickle.loads(pickle.dumps(error))
     assert (again.problems, again.detail, str(again)) == (error.problems, error.detail, str(error))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidParameters((("start", "odd"),)),
+        UnknownLocation("here", "why"),
+        NotConfigured("EmissionsDataSource"),
+        NotCovered("no"),
+        DiscontinuousData("a gap"),
+    ],
+)
+@pytest.mark.parametrize("index", [None, 3])
+def test_pickling_keeps_the_item_that_an_error_is_about(error, index):
+    error.item_index = index
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), again.item_index) == (type(error), str(error), index)
 
 
 def test_settings_of_the_tests_are_complete(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 import time
 from dataclasses import replace
@@ -17,6 +18,7 @@ from codecarbon.errors import (
     CodeCarbonError,
     DiscontinuousData,
     InvalidParameters,
+    NoIntensityData,
     NotConfigured,
     NotCovered,
     ProviderRejected,
@@ -319,6 +321,7 @@ def test_error_of_an_item_names_the_item(tmp_path):
     with pytest.raises(NotCovered) as error:
         operations.average_batch([good, good._replace(end=at("18T01"))])
     assert error.value.item_index == 1
+    assert pickle.loads(pickle.dumps(error.value)).item_index == 1
     assert list(fault_of(operations, "average_batch", error).errors) == ["$[1].startTime"]
 
 
@@ -448,6 +451,20 @@ def test_place_outside_a_providers_area_is_an_error(profile):
     fault = fault_of(operations, "emissions", error)
     assert fault.status == 400
     assert list(fault.errors) == ([] if profile == "strict" else ["location"])
+
+
+def test_place_inside_the_area_without_values_for_that_time_is_no_unknown_place(profile):
+    provider = FakeProvider(error=NoIntensityData("the archive ends in 2020", "watttime"))
+    operations = fake_operations(provider, Profile=profile)
+    with pytest.raises(NotCovered, match="no values for 'eastus' at that time: the archive ends in 2020") as error:
+        operations.emissions(["eastus"], minute(0))
+    fault = fault_of(operations, "emissions", error)
+    assert (fault.status, fault.title, fault.detail) == (400, "ArgumentException", str(error.value))
+    assert list(fault.errors) == ([] if profile == "strict" else ["time"])
+    with pytest.raises(NotCovered) as error:
+        operations.average_batch([AverageRequest("eastus", minute(0), minute(5))])
+    fault = fault_of(operations, "average_batch", error)
+    assert list(fault.errors) == ([] if profile == "strict" else ["$[0].startTime"])
 
 
 def test_real_source_refuses_a_place_outside_its_area_without_asking(profile):

@@ -257,6 +257,7 @@ def test_defect_11_no_forecast_within_the_hour_is_told():
         operations.forecast_batch([ForecastRequest("eastus", minute(0)), ForecastRequest("eastus", minute(61))])
     fault = fault_of(operations, "forecast_batch", error)
     assert (fault.status, list(fault.errors)) == (400, ["$[1].requestedAt"])
+    assert error.value.item_index == 1
 
 
 def test_place_outside_a_providers_area(profile):
@@ -278,8 +279,11 @@ def test_place_that_has_no_forecast_yet_is_known_all_the_same(tmp_path, profile)
     operations = make_operations(
         tmp_path, Clock("2021-12-31T23:00:00Z"), profile=profile, forecast=document_f(), data=document_j()
     )
-    with pytest.raises(InvalidParameters, match="no forecast"):
+    with pytest.raises(InvalidParameters, match="there is no forecast") as error:
         operations.forecasts(["westus"])
+    fault = fault_of(operations, "forecast", error)
+    assert (fault.status, fault.title) == (400, "ArgumentException")
+    assert list(fault.errors) == (["SingleLocation"] if profile == "strict" else ["location"])
 
 
 def test_defect_08_fault_in_the_data_is_an_error_of_the_question(profile):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codecarbon.errors import CapabilityError, ConfigError, ProviderUnavailable
+from codecarbon.errors import CapabilityError, ConfigError, NoIntensityData, ProviderUnavailable
 from codecarbon.intensity import Chain
 from codecarbon.model import Location, TimeSpan
 from codecarbon.units import US_PER_HOUR
@@ -51,6 +51,20 @@ def test_a_failure_is_never_an_empty_series():
     with pytest.raises(ProviderUnavailable, match="down for repairs") as caught:
         Chain([first, second]).observed(HERE, HOUR)
     assert caught.value.retry_after_s == 9.0
+
+
+def test_the_reason_is_that_of_a_source_that_covers_the_place():
+    first, second = source("first"), source("second")
+    first.error = NoIntensityData("outside its area", "first")
+    second.error = ProviderUnavailable("down for repairs", "second")
+    with pytest.raises(ProviderUnavailable, match="down for repairs"):
+        Chain([first, second]).observed(HERE, HOUR)
+    with pytest.raises(NoIntensityData, match="outside its area"):
+        Chain([first]).observed(HERE, HOUR)
+    third = source("third", None)
+    assert Chain([first, third]).observed(HERE, HOUR).points == ()
+    answer = Chain([first, source("fourth")]).observed(HERE, HOUR)
+    assert answer.note == "in place of first, which had nothing"
 
 
 def test_sources_that_lack_a_capability_are_passed_over():
