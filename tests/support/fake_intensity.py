@@ -53,11 +53,14 @@ class FakeSource:
         self.is_stale = False
         self.note = ""
         self.error: Exception | None = None
+        self.zone_error: Exception | None = None
         self.gate: threading.Event | None = None
         self.calls = 0
         self._lock = threading.Lock()
 
     def zone_of(self, where: Location) -> str:
+        if self.zone_error is not None:
+            raise self.zone_error
         return where.key
 
     def observed(self, where: Location, span: TimeSpan) -> IntensitySeries:

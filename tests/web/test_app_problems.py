@@ -148,12 +148,26 @@ def test_an_error_of_capability_inside_a_source_is_501_too(serve):
 
 @pytest.mark.parametrize("profile", ["documented", "strict"])
 def test_an_unknown_place_and_one_outside_the_sources_area_are_400(serve, profile):
-    for error, place in ((None, "nowhere"), (NoIntensityData("outside", "electricity_maps", "eastus"), "eastus")):
-        answer = requests.get(f"{serve(failing(error, profile))}/emissions/bylocation?location={place}&time=2022-01-01")
+    outside = NoIntensityData("outside", "electricity_maps", "eastus")
+    for error, place in ((None, "nowhere"), (outside, "eastus")):
+        asked = failing(error, profile)
+        asked.emissions.zone_error = error
+        answer = requests.get(f"{serve(asked)}/emissions/bylocation?location={place}&time=2022-01-01")
         assert answer.status_code == 400
         body = check_shape_b(answer)
         assert body["title"] == "ArgumentException"
+        assert body["detail"].startswith(f"Unknown Location: '{place}' not found")
         assert set(body["errors"]) == ({"location"} if profile == "documented" else set())
+
+
+@pytest.mark.parametrize("profile", ["documented", "strict"])
+def test_a_known_place_without_values_for_that_time_is_400_and_says_so(serve, profile):
+    asked = failing(NoIntensityData("the archive ends in 2020", "electricity_maps", "eastus"), profile)
+    answer = requests.get(f"{serve(asked)}/emissions/bylocation?location=eastus&time=2022-01-01")
+    assert answer.status_code == 400
+    body = check_shape_b(answer)
+    assert body["detail"] == "There are no values for 'eastus' at that time: the archive ends in 2020"
+    assert set(body["errors"]) == ({"time"} if profile == "documented" else set())
 
 
 def test_a_problem_belongs_to_the_callers_trace(serve):
