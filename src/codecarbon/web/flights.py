@@ -33,10 +33,17 @@ class Flights(Generic[Answer]):
         self._limiter: anyio.CapacityLimiter | None = None
         self._flying: dict[Hashable, asyncio.Task[Answer]] = {}
 
-    async def join(self, key: Hashable, work: Callable[[], Answer]) -> Answer:
+    async def join(
+        self, key: Hashable, work: Callable[[], Answer], keep: Callable[[Answer], None] | None = None
+    ) -> Answer:
         """Do a piece of work, or wait for the same one that is being done for somebody else.
 
         A caller that goes away does not end it for the others.
+
+        Args:
+            key: What is the same about equal pieces.
+            work: Runs in a thread.
+            keep: Takes the answer in the event loop, before an equal question can start the work again.
 
         Raises:
             ServerBusy: Too much is waiting already.
@@ -45,15 +52,18 @@ class Flights(Generic[Answer]):
         if task is None:
             if len(self._flying) >= self._max_waiting:
                 raise ServerBusy(f"{self._max_waiting} requests are being worked on, which is the limit")
-            task = asyncio.create_task(self._run(work))
+            task = asyncio.create_task(self._run(work, keep))
             self._flying[key] = task
             task.add_done_callback(lambda done: self._land(key, done))
         return await asyncio.shield(task)
 
-    async def _run(self, work: Callable[[], Answer]) -> Answer:
+    async def _run(self, work: Callable[[], Answer], keep: Callable[[Answer], None] | None) -> Answer:
         if self._limiter is None:  # made here, since it belongs to the running loop
             self._limiter = anyio.CapacityLimiter(self._threads)
-        return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+        answer = await anyio.to_thread.run_sync(work, limiter=self._limiter)
+        if keep is not None:
+            keep(answer)
+        return answer
 
     def _land(self, key: Hashable, task: asyncio.Task[Answer]) -> None:
         del self._flying[key]

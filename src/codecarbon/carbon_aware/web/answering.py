@@ -138,10 +138,9 @@ class Answering:
             if entry is None:
                 self._counts.miss()
                 work = lambda: answer_route(self.operations, route, bound.values, form)  # noqa: E731
-                entry = await self.flights.join(key, work)
+                entry = await self.flights.join(key, work, lambda entry: self.store.put(key, entry))
                 now_us = self.now_us()
                 self._counts.answered(entry.sources, now_us)
-                self.store.put(key, entry)
             else:
                 self._counts.hit()
             if notices:
