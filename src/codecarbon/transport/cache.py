@@ -23,7 +23,8 @@ KEEP_US = 2 * US_PER_DAY
 # An entry that seems to come from the future tells that a clock was put back.
 CLOCK_SLACK_US = 5 * US_PER_MIN
 _LAYOUT = 1
-_BUSY_S = 1.0
+# How long to wait for other processes before doing without.
+BUSY_S = 1.0
 
 
 class Cached(NamedTuple):
@@ -53,10 +54,16 @@ class DiskCache:
         path: The file; by default ``intensity.sqlite`` in the user's cache folder.
         clock: Seconds since 1970.
         largest_bytes: Bodies beyond this sum are dropped, the oldest first.
+        busy_s: How long to wait for others that write, seconds.
     """
 
     def __init__(
-        self, path: str | None = None, *, clock: Callable[[], float] = time.time, largest_bytes: int = LARGEST_BYTES
+        self,
+        path: str | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        largest_bytes: int = LARGEST_BYTES,
+        busy_s: float = BUSY_S,
     ) -> None:
         if path is None:
             from platformdirs import user_cache_dir
@@ -65,6 +72,7 @@ class DiskCache:
         self.path = path
         self._clock = clock
         self._largest_bytes = largest_bytes
+        self._busy_s = busy_s
 
     def get(self, service: str, endpoint: str, key: str, *, max_stale_s: float = 0.0) -> Cached | None:
         """Find an entry.
@@ -152,7 +160,7 @@ class DiskCache:
         elif not path.exists():
             yield None
             return
-        with closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as database:
+        with closing(sqlite3.connect(path, timeout=self._busy_s, isolation_level=None)) as database:
             # A cache that a power cut breaks is made anew, so it need not wait for the disk.
             database.execute("PRAGMA synchronous = OFF")
             layout = database.execute("PRAGMA user_version").fetchone()[0]

@@ -150,11 +150,11 @@ def test_clear_forgets(cache, time):
     assert cache.get(*KEY) is None
 
 
-def test_a_locked_file_is_no_cache_for_now(cache, time, monkeypatch):
+def test_a_locked_file_is_no_cache_for_now(cache, time):
     put(cache, time)
+    cache = DiskCache(cache.path, clock=time.clock, busy_s=0.01)
     other = sqlite3.connect(cache.path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    monkeypatch.setattr("codecarbon.transport.cache._BUSY_S", 0.01)
     assert cache.get(*KEY) is None
     put(cache, time, b"two")
     other.execute("ROLLBACK")
@@ -165,7 +165,7 @@ def test_a_locked_file_is_no_cache_for_now(cache, time, monkeypatch):
 WRITER = """
 import sys
 from codecarbon.transport import DiskCache
-cache = DiskCache(sys.argv[1], clock=lambda: 1000.0)
+cache = DiskCache(sys.argv[1], clock=lambda: 1000.0, busy_s=60.0)
 for number in range(20):
     cache.put("svc", sys.argv[2], str(number), b"y" * 1000, valid_until_us=2_000_000_000, fetched_us=1_000_000_000)
 """
@@ -174,7 +174,7 @@ for number in range(20):
 def test_processes_and_threads_share_it(tmp_path):
     path = str(tmp_path / "c.sqlite")
     children = [subprocess.Popen([sys.executable, "-c", WRITER, path, f"child{n}"]) for n in range(2)]
-    cache = DiskCache(path, clock=lambda: 1000.0)
+    cache = DiskCache(path, clock=lambda: 1000.0, busy_s=60.0)
 
     def write(name):
         for number in range(20):
