@@ -82,7 +82,11 @@ class Settings:
     def effective(self) -> tuple[tuple[str, str, str], ...]:
         """Return key, value and origin of every setting, in the order of keys, with secrets hidden."""
         return tuple(
-            (given.key, _HIDDEN if given.value and is_secret(given.key) else _without_user(given.value), given.origin)
+            (
+                given.key,
+                _HIDDEN if given.value and is_secret(given.key) else _redacted(given.value),
+                given.origin,
+            )
             for _, given in sorted(self._given.items())
         )
 
@@ -95,11 +99,15 @@ def is_secret(key: str) -> bool:
     return last != "apitokenheader" and any(word.replace("_", "") in last for word in SECRET_WORDS)
 
 
-def _without_user(value: str) -> str:
-    """Hide user and password in an address."""
+def _redacted(value: str) -> str:
+    """Hide user, password and query in an address; a query may hold a token."""
     scheme, mark, rest = value.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{_HIDDEN}@{host.rpartition('@')[2]}{slash}{path}" if mark and "@" in host else value
+    if not mark:
+        return value
+    address, asks, _ = rest.partition("?")
+    host, slash, path = address.partition("/")
+    user = f"{_HIDDEN}@" if "@" in host else ""
+    return f"{scheme}{mark}{user}{host.rpartition('@')[2]}{slash}{path}{asks}{_HIDDEN if asks else ''}"
 
 
 def load_options(

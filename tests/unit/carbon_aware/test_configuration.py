@@ -501,6 +501,7 @@ def test_secrets_are_shown_nowhere():
                     "Type": "WattTime",
                     "Username": "u",
                     "Password": secret,
+                    "BaseUrl": f"https://watttime.example/v3/?token={secret}",
                     "Proxy": {"UseProxy": True, "Url": f"http://u:{secret}@proxy.example", "Password": secret},
                 },
                 "E": {"Type": "ElectricityMaps", "APITokenHeader": "auth-token", "APIToken": secret},
@@ -512,6 +513,7 @@ def test_secrets_are_shown_nowhere():
     shown = {key: value for key, value, _ in options.effective}
     assert shown["DataSources:Configurations:W:Password"] == "***"
     assert shown["DataSources:Configurations:W:Proxy:Url"] == "http://***@proxy.example"
+    assert shown["DataSources:Configurations:W:BaseUrl"] == "https://watttime.example/v3/?***"
     assert shown["DataSources:Configurations:E:APITokenHeader"] == "auth-token"
     assert shown["DataSources:Configurations:W:Username"] == "u"
     context = build_context(options)
