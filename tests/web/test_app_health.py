@@ -30,6 +30,15 @@ def test_health_is_plain_text_with_and_without_a_source(serve):
         assert "no-store" in answer.headers["cache-control"]
 
 
+@pytest.mark.parametrize("path", ["/health", "/health/ready"])
+def test_probes_may_ask_for_the_head_alone(serve, path):
+    url = serve(context(FakeSource()))
+    head, full = requests.head(f"{url}{path}"), requests.get(f"{url}{path}")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(full.content))
+    assert set(requests.post(f"{url}{path}").headers["allow"].split(", ")) == {"GET", "HEAD"}
+
+
 def test_a_server_with_working_sources_is_healthy_and_names_them(serve):
     url = serve(context(FakeSource({"eastus": points(1)}, name="watttime")))
     requests.get(f"{url}/emissions/bylocation?location=eastus&time=2022-01-01T12:00Z")

@@ -95,8 +95,8 @@ def _add_routes(app: FastAPI, answering: Answering, health: Health, exporter: Ex
     routes = [
         *answering.handlers(),
         *(("GET", path, handler) for path, handler in documentation_routes(profile)),
-        ("GET", "/health", health.live),
-        ("GET", "/health/ready", health.ready),
+        *((method, "/health", health.live) for method in ("GET", "HEAD")),  # probes often ask for the head alone
+        *((method, "/health/ready", health.ready) for method in ("GET", "HEAD")),
     ]
     if exporter is not None:
         routes.append(("GET", "/metrics", exporter.scrape))
