@@ -112,6 +112,14 @@ def test_what_went_wrong_inside_is_500_without_detail_and_is_logged(caplog, erro
     assert type(error).__name__ in logged
 
 
+def test_what_is_logged_is_one_line_whatever_a_client_sent(caplog):
+    error = ProviderDataError("asked for zone:DE\r\nFORGED\x1b[2J, got XX", "electricity_maps", "eastus")
+    with caplog.at_level(logging.WARNING), running(failing(error)) as url:
+        requests.get(f"{url}{ONE}")
+    (line,) = (record.getMessage() for record in caplog.records if "asked for" in record.getMessage())
+    assert line.isprintable()
+
+
 def test_a_verbose_server_says_what_went_wrong_inside(serve):
     body = requests.get(f"{serve(failing(OSError('a disk'), is_verbose=True))}{ONE}").json()
     assert (body["title"], body["detail"]) == ("OSError", "a disk")

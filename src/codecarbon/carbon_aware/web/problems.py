@@ -40,7 +40,7 @@ def problem_of(error: CodeCarbonError, endpoint: Endpoint, options: Options) -> 
         return Problem(503, "Service Unavailable", f"{error}", retry_after_s=_BUSY_S)
     fault = describe_fault(error, endpoint, options)
     if fault.status >= _SERVER_ERROR and not fault.is_provider:
-        _log.warning("A request failed: %s: %s", type(error).__name__, error)
+        _log.warning("A request failed: %s: %s", type(error).__name__, _one_line(str(error)))
     errors = [(name, message) for name, messages in fault.errors.items() for message in messages]
     if options.is_verbose and not fault.is_provider and fault.type_uri is None:
         errors.append(("stackTrace", "".join(traceback.format_exception(error))))
@@ -52,6 +52,11 @@ def problem_of(error: CodeCarbonError, endpoint: Endpoint, options: Options) -> 
         has_type=fault.type_uri is not None,
         retry_after_s=fault.retry_after_s,
     )
+
+
+def _one_line(text: str) -> str:
+    """Return a text that adds no lines to a log and moves no cursor, though clients may have chosen parts of it."""
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def unforeseen(error: Exception, options: Options) -> Problem:
