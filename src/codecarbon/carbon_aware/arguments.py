@@ -1,4 +1,4 @@
-"""Durations, deadlines and powers as people write them, for the command line and the decorator."""
+"""Numbers, durations, deadlines and powers as people write them, for the interfaces and the decorator."""
 
 from __future__ import annotations
 
@@ -28,6 +28,22 @@ _OFFSET = re.compile(r"(?:[Zz]|[+-]\d\d:?(?:\d\d)?)$")
 _TIME_OF_DAY = re.compile(r"[Tt ]\d")
 _POWER = re.compile(rf"{_NUMBER}\s*(k?)W?", re.ASCII | re.IGNORECASE)
 _LONGEST_S = units.s_from_us(366 * units.US_PER_DAY)
+_INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
+
+
+def read_int32(text: str) -> int:
+    """Read a whole number of 32 bits.
+
+    Raises:
+        ValueError: It is none.
+    """
+    stripped = text.strip()
+    if not re.fullmatch(r"[+-]?\d{1,10}", stripped, re.ASCII):
+        raise ValueError(f"{stripped!r} is not a whole number")
+    number = int(stripped)
+    if not _INT32_MIN <= number <= _INT32_MAX:
+        raise ValueError(f"{number} does not fit into 32 bits")
+    return number
 
 
 def parse_duration_s(duration: str | float | timedelta) -> float:

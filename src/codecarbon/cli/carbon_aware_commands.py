@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import typer
 
 from codecarbon import units
+from codecarbon.carbon_aware.arguments import read_int32
 from codecarbon.carbon_aware.configured import get_options
 from codecarbon.carbon_aware.faults import describe_fault
 from codecarbon.carbon_aware.moments import read_moment
@@ -228,15 +229,7 @@ def _moment(given: str | None, option: str) -> Moment | None:
 
 
 def _integer(given: str | None, option: str) -> int | None:
-    return _read(_whole_number, given, option)
-
-
-def _whole_number(given: str) -> int:
-    try:
-        return int(given)
-    except ValueError as error:
-        message = f"{given!r} is not a whole number"
-        raise ValueError(message) from error
+    return _read(read_int32, given, option)
 
 
 def _log_to_stderr() -> None:

@@ -129,6 +129,15 @@ def test_case_69_nothing_to_average(tmp_path, configured, profile):
         assert (done.returncode, done.stdout) == (2, "")
 
 
+@pytest.mark.parametrize("minutes", ["abc", "1_0", "2147483648"])
+def test_window_size_of_the_command_line_is_the_whole_number_of_the_interface(minutes):
+    done = caw("emissions-forecasts", "--source", "sample", "-l", "eastus", "-w", minutes)
+    assert done.returncode == 1
+    assert "--window-size" in done.stderr
+    assert minutes in done.stderr
+    assert "int()" not in done.stderr
+
+
 def test_case_70_forecast_of_a_past_moment(tmp_path, configured):
     site = Site(tmp_path).source("Forecast", forecast((10, 20, 30, 40), "eastus"))
     (answer,) = printed(configured(site, "emissions-forecasts", "-l", "eastus", "-r", "2022-01-01", "-w", "10"))

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from codecarbon.carbon_aware.arguments import read_int32
 from codecarbon.carbon_aware.moments import read_moment
 from codecarbon.carbon_aware.results import AverageRequest, ForecastRequest, Moment
-from codecarbon.carbon_aware.web.parameters import SCHEDULE, Value, read_int32, read_number
+from codecarbon.carbon_aware.web.parameters import SCHEDULE, Value, read_number
 from codecarbon.errors import RequestRejected
 
 if TYPE_CHECKING:

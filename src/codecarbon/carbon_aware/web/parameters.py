@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
+from codecarbon.carbon_aware.arguments import read_int32
 from codecarbon.carbon_aware.moments import read_moment
 from codecarbon.carbon_aware.results import Moment
 from codecarbon.errors import RequestRejected
@@ -26,7 +27,6 @@ Kind = Literal["text", "texts", "place", "time", "int32", "number", "flag"]
 Value = str | tuple[str, ...] | Moment | int | float | bool | None
 
 _INDEXED = re.compile(r"(.+)\[(\d{1,4})\]", re.DOTALL)
-_INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
 _MAX_PAIRS = 2000
 _MAX_NUMBER = 2.0**30
 _TRUE, _FALSE = {"true", "1"}, {"false", "0"}
@@ -180,21 +180,6 @@ def _read(parameter: Parameter, text: str) -> Value:
         return _READERS[parameter.kind](text)
     except ValueError as error:
         raise ValueError(f"The value '{text[:80]}' is not valid for {parameter.name}.") from error
-
-
-def read_int32(text: str) -> int:
-    """Read a whole number of 32 bits.
-
-    Raises:
-        ValueError: It is none.
-    """
-    stripped = text.strip()
-    if not re.fullmatch(r"[+-]?\d{1,10}", stripped, re.ASCII):
-        raise ValueError(f"{stripped!r} is no whole number")
-    number = int(stripped)
-    if not _INT32_MIN <= number <= _INT32_MAX:
-        raise ValueError(f"{number} does not fit into 32 bits")
-    return number
 
 
 def read_number(text: str | float) -> float:
