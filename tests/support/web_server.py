@@ -27,7 +27,7 @@ def running(source: Options | Context | Operations | None = None, settings: WebS
         started.set()
 
     listening = listen(Address("127.0.0.1", 0))
-    server = Server(create_app(source, settings=bounds), listening, bounds, on_start)
+    server = Server(create_app(source, settings=settings), listening, bounds, on_start)
     thread = threading.Thread(target=server.run, name="web server under test")
     thread.start()
     try:

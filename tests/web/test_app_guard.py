@@ -103,7 +103,7 @@ def test_only_the_hosts_of_the_settings_are_answered(serve):
 
 
 def test_a_body_that_is_too_long_is_413(serve):
-    url = serve(guarded(), settings=WebSettings(max_body_bytes=100, shutdown_s=2))
+    url = serve(guarded(web=WebSettings(max_body_bytes=100)))
     path = f"{url}/emissions/average-carbon-intensity/batch"
     assert requests.post(path, json=[], headers={"x": "y" * 1000}).status_code == 200
     answer = requests.post(path, data=b"[" + b" " * 100 + b"]", headers={"content-type": "application/json"})

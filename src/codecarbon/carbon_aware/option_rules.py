@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codecarbon.carbon_aware.options import ConfigProblem, Limits, LocationFile, Options, Profile, SourceOptions
+from codecarbon.carbon_aware.web_settings import WebSettings
 from codecarbon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ SOURCES = "DataSources"
 ENTRIES = f"{SOURCES}:Configurations"
 LOCATIONS = "LocationDataSourcesConfiguration"
 SAMPLE = SourceOptions("Sample", "Sample")
+_MOST_BYTES = 2**40
+_LONGEST_S = 86_400
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 # Old keys that are read by nobody, upstream included.
@@ -38,6 +41,14 @@ KNOWN = frozenset(
         "maxlocations",
         "maxrangedays",
         "maxconcurrentfetches",
+        "workerthreads",
+        "maxwaitingquestions",
+        "answermemorybytes",
+        "maxbodybytes",
+        "maxeventclients",
+        "heartbeatseconds",
+        "eventperiodseconds",
+        "shutdownseconds",
         "proxy",
         "emissionsdatasource",
         "forecastdatasource",
@@ -98,6 +109,7 @@ def make_options(settings: Settings, problems: list[ConfigProblem], base: Path) 
         cors_origins=settings.entries(f"{VARS}:CorsOrigins"),
         allowed_hosts=tuple(part for part in settings.text("AllowedHosts", "*").split(";") if part.strip()),
         limits=rules.limits(),
+        web=rules.web(),
         urls=tuple(part.strip() for part in settings.text("urls").split(";") if part.strip()),
         log_level=settings.text("Logging:LogLevel:Default", "Information"),
         problems=tuple(problems),
@@ -157,6 +169,22 @@ class _Rules:
                 f"{VARS}:MaxConcurrentFetches", usual.max_concurrent_fetches, least=1, most=256
             ),
         )
+
+    def web(self) -> WebSettings:
+        usual = WebSettings()
+        return WebSettings(
+            threads=self.whole(f"{VARS}:WorkerThreads", usual.threads, least=1, most=256),
+            max_waiting=self.whole(f"{VARS}:MaxWaitingQuestions", usual.max_waiting),
+            store_bytes=self.whole(f"{VARS}:AnswerMemoryBytes", usual.store_bytes, most=_MOST_BYTES),
+            max_body_bytes=self.whole(f"{VARS}:MaxBodyBytes", usual.max_body_bytes, least=1, most=_MOST_BYTES),
+            max_event_clients=self.whole(f"{VARS}:MaxEventClients", usual.max_event_clients),
+            heartbeat_s=self.seconds("HeartbeatSeconds", usual.heartbeat_s),
+            event_period_s=self.seconds("EventPeriodSeconds", usual.event_period_s),
+            shutdown_s=self.seconds("ShutdownSeconds", usual.shutdown_s),
+        )
+
+    def seconds(self, name: str, default: float) -> float:
+        return float(self.whole(f"{VARS}:{name}", round(default), least=1, most=_LONGEST_S))
 
     def warn_of_unused(self) -> None:
         for key in _UNUSED:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from codecarbon.carbon_aware.web_settings import WebSettings
 from codecarbon.record import FrozenRecord
 
 Profile = Literal["documented", "strict"]
@@ -109,6 +110,7 @@ class Options(FrozenRecord):
         cors_origins: Origins that browsers may ask from.
         allowed_hosts: Host names that are answered; ``*`` for any.
         limits: How much one request may ask for.
+        web: What the server itself may spend.
         urls: Where the server listens, for example ``http://127.0.0.1:8080``.
         log_level: The level of the log, as the configuration names it.
         problems: What cannot be used.
@@ -138,6 +140,7 @@ class Options(FrozenRecord):
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ("*",)
     limits: Limits = Limits()
+    web: WebSettings = field(default_factory=WebSettings)
     urls: tuple[str, ...] = ()
     log_level: str = "Information"
     problems: tuple[ConfigProblem, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from codecarbon.carbon_aware.operations import Operations
 from codecarbon.carbon_aware.option_rules import KNOWN
 from codecarbon.carbon_aware.sources import TYPES
 from codecarbon.carbon_aware.tolerant_json import read_tolerant_json
+from codecarbon.carbon_aware.web_settings import WebSettings
 from codecarbon.errors import (
     ConfigError,
     DiscontinuousData,
@@ -478,6 +480,40 @@ def test_telemetry_that_is_not_sent_is_warned_of():
 def test_defect_20_telemetry_is_off_whatever_else_is_set():
     assert options_of().problems == ()
     assert options_of({"CarbonAwareVars": {"VerboseApi": True}}).problems == ()
+
+
+def test_the_bounds_of_the_server_are_settings():
+    given = {
+        "WorkerThreads": 3,
+        "MaxWaitingQuestions": 0,
+        "AnswerMemoryBytes": 5_000_000_000,
+        "MaxBodyBytes": "2048",
+        "MaxEventClients": 7,
+        "HeartbeatSeconds": 5,
+        "EventPeriodSeconds": 30,
+        "ShutdownSeconds": 2,
+    }
+    options = options_of({"CarbonAwareVars": given})
+    assert options.web == WebSettings(
+        threads=3,
+        max_waiting=0,
+        store_bytes=5_000_000_000,
+        max_body_bytes=2048,
+        max_event_clients=7,
+        heartbeat_s=5.0,
+        event_period_s=30.0,
+        shutdown_s=2.0,
+    )
+    assert options.problems == ()
+    assert len(given) == len(fields(WebSettings)), "every bound has a key"
+    assert options_of({}).web == WebSettings()
+
+
+@pytest.mark.parametrize(("key", "value"), [("WorkerThreads", "0"), ("WorkerThreads", "many"), ("MaxBodyBytes", "-1")])
+def test_a_bound_that_cannot_be_is_told_and_the_usual_one_holds(key, value):
+    options = options_of({"CarbonAwareVars": {key: value}})
+    assert options.web == WebSettings()
+    assert [problem.key for problem in options.problems] == [f"CarbonAwareVars:{key}"]
 
 
 def test_every_key_is_documented():

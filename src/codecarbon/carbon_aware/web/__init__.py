@@ -10,11 +10,15 @@ from codecarbon.errors import MissingExtraError
 if TYPE_CHECKING:
     from codecarbon.carbon_aware.web.app import create_app
     from codecarbon.carbon_aware.web.serving import serve
-    from codecarbon.carbon_aware.web.settings import WebSettings
+    from codecarbon.carbon_aware.web_settings import WebSettings
 
 __all__ = ["WebSettings", "create_app", "serve"]
 
-_HOMES = {"WebSettings": "settings", "create_app": "app", "serve": "serving"}
+_HOMES = {
+    "WebSettings": "codecarbon.carbon_aware.web_settings",
+    "create_app": "codecarbon.carbon_aware.web.app",
+    "serve": "codecarbon.carbon_aware.web.serving",
+}
 _NEEDED = ("fastapi", "uvicorn", "orjson", "yaml", "prometheus_client", "swagger_ui_bundle")
 
 
@@ -24,4 +28,4 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if any(find_spec(module) is None for module in _NEEDED):
         raise MissingExtraError("carbon-aware", "The Carbon Aware WebApi")
-    return getattr(__import__(f"{__name__}.{home}", fromlist=(name,)), name)
+    return getattr(__import__(home, fromlist=(name,)), name)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from codecarbon.carbon_aware.web.events import Events
     from codecarbon.carbon_aware.web.negotiate import Form
     from codecarbon.carbon_aware.web.questions import Route
-    from codecarbon.carbon_aware.web.settings import WebSettings
+    from codecarbon.carbon_aware.web_settings import WebSettings
     from codecarbon.web.asgi import Receive, Scope, Send
 
     Handler = Callable[[Request], Awaitable[Response]]

@@ -22,7 +22,6 @@ from codecarbon.carbon_aware.web.front import KeyGuard, KnownAnswers
 from codecarbon.carbon_aware.web.health import Health
 from codecarbon.carbon_aware.web.metrics import Exporter
 from codecarbon.carbon_aware.web.problems import response_of, unforeseen
-from codecarbon.carbon_aware.web.settings import WebSettings
 from codecarbon.web.asgi import header
 from codecarbon.web.keys import ApiKeys
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from codecarbon.carbon_aware.options import Options
     from codecarbon.carbon_aware.web.answering import Handler
+    from codecarbon.carbon_aware.web_settings import WebSettings
 
 # Headers that scripts of other origins may read.
 _EXPOSED = (
@@ -45,11 +45,11 @@ def create_app(source: Options | Context | Operations | None = None, *, settings
     Args:
         source: The settings, or what was made from them; None for the settings of the working folder and
             the environment.
-        settings: The server's bounds; None for the usual ones.
+        settings: The server's bounds; None for those of the settings.
     """
     operations = _operations(source)
-    bounds = settings or WebSettings()
     context = operations.context
+    bounds = settings or context.options.web
     counts = Counts()
     events = Events(operations, bounds)
     answering = Answering(operations, bounds, counts, events)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from codecarbon.carbon_aware.operations import Operations
     from codecarbon.carbon_aware.results import EmissionsRow
-    from codecarbon.carbon_aware.web.settings import WebSettings
+    from codecarbon.carbon_aware.web_settings import WebSettings
     from codecarbon.web.asgi import Receive, Scope, Send
 
 _log = logging.getLogger(__name__)

@@ -17,7 +17,6 @@ import uvicorn
 from codecarbon.carbon_aware.appsettings import load_options
 from codecarbon.carbon_aware.context import Context, build_context
 from codecarbon.carbon_aware.web.app import create_app
-from codecarbon.carbon_aware.web.settings import WebSettings
 from codecarbon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from codecarbon.carbon_aware.options import Options
+    from codecarbon.carbon_aware.web_settings import WebSettings
 
 _log = logging.getLogger("codecarbon.carbon_aware.serve")
 _BACKLOG, _MAX_PORT = 2048, 65535
@@ -206,14 +206,14 @@ def serve(
         source: The settings, or what was made from them; None for those of the working folder and the environment.
         host: Where to listen; None for what the settings and the environment say, else 127.0.0.1.
         port: Likewise; None for 8080 in the end.
-        settings: The server's bounds; None for the usual ones.
+        settings: The server's bounds; None for those of the settings.
         say: Takes the lines that say what is served; None for the log.
 
     Raises:
         ConfigError: It cannot listen there.
     """
     context = source if isinstance(source, Context) else build_context(source or load_options())
-    bounds = settings or WebSettings()
+    bounds = settings or context.options.web
     tell = say or _log.info
 
     def started(address: Address) -> None:

@@ -1,4 +1,4 @@
-"""What the server itself may spend; what it says is set in ``codecarbon.carbon_aware.options``."""
+"""What the server itself may spend; docs/how-to/carbon-aware-configure.md has the keys."""
 
 from __future__ import annotations
 
