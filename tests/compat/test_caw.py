@@ -410,3 +410,12 @@ def test_check_hides_secrets_and_exits_1_on_a_fault(call, env):
 @pytest.mark.parametrize("words", [["--port", "99999"], ["--port", "http"], ["--urls", "ftp://x"]])
 def test_serve_refuses_an_address_that_cannot_be(call, env, words):
     assert call("serve", *words, env=env).returncode == 1
+
+
+def test_a_question_refused_for_a_broken_file_names_the_file(call, env, folder):
+    path = folder / "broken.json"
+    path.write_text('{"DataSources": {')
+    result = call("emissions", "-l", "eastus", "--config", str(path), env=env)
+    assert result.returncode == 2
+    assert not result.stdout
+    assert "EmissionsDataSource is not configured: broken.json: it cannot be read" in result.stderr

@@ -166,7 +166,7 @@ class _Run:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.operations.close()
         if isinstance(error, NotConfigured):
-            reasons = [problem.message for problem in self._context.problems if not problem.is_warning]
+            reasons = [problem.sentence for problem in self._context.problems if not problem.is_warning]
             if reasons:
                 raise InvalidParameters((), f"{error}: {reasons[0]}") from error
 
