@@ -83,7 +83,7 @@ class FakeElectricityMaps(FakeServer):
         self._calls_s: list[float] = []
 
     def credentials(self) -> dict[str, str]:
-        return {self.header: self.token}
+        return {self.header: self.token, "base_url": f"{self.url}/v3/"}
 
     def sample_command(self) -> str:
         question = f"{self.url}/v3/carbon-intensity/latest?zone=FR&disableCallerLookup=true"
