@@ -40,6 +40,11 @@ def test_indices_make_a_list_in_their_order():
     assert emissions("location%5B10%5D=b&location%5B9%5D=a").values["location"] == ("a", "b")
 
 
+@pytest.mark.parametrize("query", ["location=Köln", "location=K%C3%B6ln"])
+def test_letters_that_a_client_did_not_encode_are_read_as_utf_8(query):
+    assert emissions(query).values["location"] == ("Köln",)
+
+
 def test_a_comma_separates_nothing():
     assert emissions("location=a,b").values["location"] == ("a,b",)
 

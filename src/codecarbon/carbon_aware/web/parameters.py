@@ -129,7 +129,7 @@ def bind(parameters: Sequence[Parameter], query: bytes, profile: Profile) -> Bou
 def _pairs(query: bytes) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Gather the non-empty values of every name, and how the name was first spelled; indexed ones in their order."""
     try:
-        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=_MAX_PAIRS)
+        pairs = parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MAX_PAIRS)
     except ValueError as error:
         raise RequestRejected((("", f"The query has more than {_MAX_PAIRS} values."),)) from error
     given: dict[str, list[str]] = {}
