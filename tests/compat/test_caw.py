@@ -14,9 +14,9 @@ import pytest
 
 from codecarbon import __version__
 from tests.support.fakes.watttime import PASSWORD, USER, FakeWattTime
+from tests.support.programs import run_program
 
 BIN = Path(sys.executable).parent
-TIMEOUT_S = 60
 PROFILES = ("documented", "strict")
 
 
@@ -48,13 +48,6 @@ DATA = {
 
 
 @pytest.fixture
-def folder(tmp_path) -> Path:
-    work = tmp_path / "work"
-    work.mkdir()
-    return work
-
-
-@pytest.fixture
 def env(tmp_path) -> dict[str, str]:
     home = tmp_path / "home"
     home.mkdir()
@@ -78,16 +71,7 @@ def on_file(folder, env):
 @pytest.fixture
 def call(folder):
     def run(*words: str, env: dict[str, str], program: str = "caw") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(BIN / program), *words],
-            cwd=folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        return run_program(str(BIN / program), *words, cwd=folder, env=env)
 
     return run
 

@@ -19,12 +19,11 @@ from codecarbon import __version__
 from codecarbon.model import EMISSIONS_COLUMNS
 from tests.support import fake_pmu
 from tests.support.drive import driven
+from tests.support.programs import PROGRAM, TIMEOUT_S, run_program
 from tests.support.terminal import Terminal
 
-PROGRAM = str(Path(sys.executable).with_name("codecarbon"))
 FRANCE = ("--offline", "--country-iso-code", "FRA")
 PYTHON = sys.executable
-TIMEOUT_S = 60
 
 
 @pytest.fixture
@@ -37,51 +36,11 @@ def env(tmp_path) -> dict[str, str]:
 
 
 @pytest.fixture
-def folder(tmp_path) -> Path:
-    work = tmp_path / "work"
-    work.mkdir()
-    return work
-
-
-@pytest.fixture
 def run(env, folder):
     def call(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [PROGRAM, *words],
-            cwd=folder,
-            env={**env, **more},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        return run_program(PROGRAM, *words, cwd=folder, env={**env, **more})
 
     return call
-
-
-@pytest.fixture
-def start(env, folder):
-    started = []
-
-    def call(*words: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [PROGRAM, *words],
-            cwd=folder,
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield call
-    for process in started:
-        process.kill()
-        process.communicate()
 
 
 def rows(folder: Path, name: str = "emissions.csv") -> list[dict[str, str]]:

@@ -16,18 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.programs import PROGRAM, TIMEOUT_S, run_program
 from tests.support.terminal import Terminal
 
-PROGRAM = str(Path(sys.executable).with_name("codecarbon"))
-TIMEOUT_S = 60
 FRANCE = ("--offline", "--country-iso-code", "FRA")
-
-
-@pytest.fixture
-def folder(tmp_path) -> Path:
-    work = tmp_path / "work"
-    work.mkdir()
-    return work
 
 
 @pytest.fixture
@@ -59,42 +51,9 @@ def write_forecast(folder: Path, *values: float, step_min: int = 60) -> None:
 @pytest.fixture
 def call(folder, env):
     def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [PROGRAM, *words],
-            cwd=folder,
-            env={**env, **variables},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        return run_program(PROGRAM, *words, cwd=folder, env={**env, **variables})
 
     return run
-
-
-@pytest.fixture
-def start(folder, env):
-    started = []
-
-    def begin(*words: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [PROGRAM, *words],
-            cwd=folder,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.communicate()
 
 
 # --- when -------------------------------------------------------------------------------------------------------------

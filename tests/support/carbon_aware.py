@@ -24,6 +24,7 @@ from codecarbon.units import US_PER_MIN, iso_from_us, us_from_iso
 
 DAY = "2021-11-17T00:00:00Z"
 NEW_YEAR = "2022-01-01T00:00:00Z"
+PROFILES = ("documented", "strict")
 NEW_YEAR_US = us_from_iso(NEW_YEAR)
 ROWS_J = (
     ("westus", "2021-11-17T00:00:00Z", 10),

@@ -38,13 +38,6 @@ from tests.support.carbon_aware import (
     settings,
 )
 
-PROFILES = ("documented", "strict")
-
-
-@pytest.fixture(params=PROFILES)
-def profile(request):
-    return request.param
-
 
 def at(text):
     """An instant of November 2021, for example ``17T08``."""

@@ -12,6 +12,7 @@ from codecarbon.errors import CapabilityError, DiscontinuousData, InvalidParamet
 from codecarbon.units import US_PER_MIN
 from tests.support.carbon_aware import (
     NEW_YEAR_US,
+    PROFILES,
     Clock,
     FakeProvider,
     document_f,
@@ -22,13 +23,6 @@ from tests.support.carbon_aware import (
     moment,
     series,
 )
-
-PROFILES = ("documented", "strict")
-
-
-@pytest.fixture(params=PROFILES)
-def profile(request):
-    return request.param
 
 
 def on_f(tmp_path, profile, values=(10, 20, 30, 40), **settings):
