@@ -7,6 +7,7 @@ import threading
 from array import array
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+from codecarbon.carbon_aware.locations import with_nearest_country
 from codecarbon.carbon_aware.names import FORECAST_DETAIL
 from codecarbon.carbon_aware.results import EmissionsRow, Meta
 from codecarbon.carbon_aware.sources import LOCAL
@@ -34,6 +35,9 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 # Sources whose rows carry the zone instead of the requested key, as their documentation promises.
 _ROWS_BY_ZONE = frozenset({"watttime", "json_file"})
+
+# Sources that know countries, not coordinates, and say in a note whose country they took.
+_BY_COUNTRY = frozenset({"sample", "static"})
 
 
 class Series(NamedTuple):
@@ -123,7 +127,7 @@ class Fetcher:
         where = self._context.locations.find(text)
         if where is None:
             raise UnknownLocation(text)
-        return where
+        return with_nearest_country(where) if source.name in _BY_COUNTRY else where
 
     def _resolve_in_file(self, source: _File, text: str) -> Location:
         asked = Location(key=text)

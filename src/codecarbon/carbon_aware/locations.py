@@ -6,8 +6,9 @@ import json
 import logging
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -26,6 +27,8 @@ CLOUDS = ("azure", "aws", "gcp")
 _COORDINATES = re.compile(r"\s*([+-]?\d{1,2}(?:\.\d+)?)\s*,\s*([+-]?\d{1,3}(?:\.\d+)?)\s*", re.ASCII)
 _SAME_PLACE_DEG = 1.0
 _EARTH_RADIUS_KM = 6371.0  # mean radius, IUGG 1980
+# How near a region must be for its country to stand in for that of a point; docs/method/intensity.md.
+NEAR_KM = 200.0
 
 
 class Nearest(NamedTuple):
@@ -70,12 +73,7 @@ class LocationTable(FrozenRecord):
 
     def nearest(self, latitude_deg: float, longitude_deg: float) -> Nearest | None:
         """Find the place nearest to a point on the globe; None when no place has coordinates."""
-        found = [
-            Nearest(where, _distance_km(latitude_deg, longitude_deg, where.latitude_deg, where.longitude_deg))
-            for where in self.by_key.values()
-            if where.latitude_deg is not None and where.longitude_deg is not None
-        ]
-        return min(found, key=lambda one: one.distance_km, default=None)
+        return _nearest_of(self.by_key.values(), latitude_deg, longitude_deg)
 
 
 def load_locations(options: Options) -> tuple[LocationTable, tuple[ConfigProblem, ...]]:
@@ -216,6 +214,44 @@ def _read_degrees(key: str, member: str, value: object, limit: float, path: Path
     if not -limit <= degrees <= limit:
         raise ConfigError(f"{key}.{member}", value, str(path), expected)
     return degrees
+
+
+def with_nearest_country(where: Location) -> Location:
+    """Give a place that is known by its coordinates alone the country and subdivision of the nearest region.
+
+    For tables that know countries only. A place that says more about itself, or has no built-in region within
+    ``NEAR_KM``, stays as it is; ``origin`` tells whose country it is.
+    """
+    is_bare = not (where.country_iso_code or where.zone or where.cloud_region)
+    if not is_bare or where.latitude_deg is None or where.longitude_deg is None:
+        return where
+    found = _nearest_builtin(where.latitude_deg, where.longitude_deg)
+    if found is None or found.distance_km > NEAR_KM:
+        return where
+    near = found.location
+    return replace(
+        where,
+        country_iso_code=near.country_iso_code,
+        country_name=near.country_name,
+        country_2letter_iso_code=near.country_2letter_iso_code,
+        region=near.region,
+        origin=f"nearest known region {near.cloud_provider}:{near.cloud_region}, {found.distance_km:.0f} km away",
+        is_guess=True,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _nearest_builtin(latitude_deg: float, longitude_deg: float) -> Nearest | None:
+    return _nearest_of(builtin_regions().values(), latitude_deg, longitude_deg)
+
+
+def _nearest_of(places: Iterable[Location], latitude_deg: float, longitude_deg: float) -> Nearest | None:
+    found = [
+        Nearest(where, _distance_km(latitude_deg, longitude_deg, where.latitude_deg, where.longitude_deg))
+        for where in places
+        if where.latitude_deg is not None and where.longitude_deg is not None
+    ]
+    return min(found, key=lambda one: one.distance_km, default=None)
 
 
 # --- the built-in table ----------------------------------------------------------------------------------------------

@@ -100,6 +100,7 @@ class Sample:
             for start_us in starts_us
         )
         year = f" ({mean.year})" if mean.year else ""
+        why = "; ".join(filter(None, (mean.note, where.origin if where.is_guess else "")))
         return IntensitySeries(
             points,
             _zone(mean, offset_h),
@@ -107,7 +108,8 @@ class Sample:
             generated_us=generated_us,
             valid_until_us=valid_until_us,
             is_synthetic=True,
-            note=f"made up: yearly mean of {mean.zone}, {mean.source}{year}, times a shape of the day",
+            note=f"made up: yearly mean of {mean.zone}{f' ({why})' if why else ''}, {mean.source}{year}, "
+            "times a shape of the day",
         )
 
 

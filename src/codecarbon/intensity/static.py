@@ -103,7 +103,8 @@ class StaticTables:
         length_us = max(span.end_us - span.start_us, US_PER_S)
         point = IntensityPoint(span.start_us, length_us, mean.intensity_g_per_kwh, is_estimated=True)
         year = f" ({mean.year})" if mean.year else ""
-        note = f"yearly mean, {mean.source}{year}" + (f"; {mean.note}" if mean.note else "")
+        origin = where.origin if where.is_guess else ""
+        note = "; ".join(filter(None, (f"yearly mean, {mean.source}{year}", mean.note, origin)))
         return IntensitySeries((point,), mean.zone, self.name, note=note)
 
     def forecast(self, where: Location) -> IntensitySeries:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from codecarbon.carbon_aware.appsettings import load_options
 from codecarbon.carbon_aware.context import build_context
-from codecarbon.carbon_aware.locations import builtin_regions, load_locations
+from codecarbon.carbon_aware.locations import NEAR_KM, builtin_regions, load_locations, with_nearest_country
 from codecarbon.carbon_aware.operations import Operations
 from codecarbon.carbon_aware.paths import find_data_file, find_location_file
 from codecarbon.data import read_rows
 from codecarbon.errors import ConfigError
-from tests.support.carbon_aware import document_l, write_json
+from codecarbon.model import Location
+from tests.support.carbon_aware import Clock, document_l, write_json
 from tests.support.logger_state import KeptLog, restored_logger
 
 EASTUS = {"Latitude": "37.3719", "Longitude": "-79.8164", "Name": "eastus"}
@@ -270,6 +273,46 @@ def test_nearest_place(table):
     west, east = table.nearest(-17.0, 179.9), table.nearest(-17.0, -179.9)
     assert west.location == east.location, "the date line is no border"
     assert west.distance_km == pytest.approx(east.distance_km, rel=0.02)
+
+
+def test_coordinates_alone_take_the_country_of_a_region_that_is_near(table):
+    near = with_nearest_country(table.find("50.0,9.5"))
+    assert (near.country_iso_code, near.country_2letter_iso_code, near.is_guess) == ("DEU", "DE", True)
+    assert re.fullmatch(r"nearest known region \w+:[\w-]+, \d+ km away", near.origin)
+    assert (near.key, near.latitude_deg, near.longitude_deg) == ("50.0,9.5", 50.0, 9.5)
+    assert with_nearest_country(table.find("37.4,-79.8")).region == "virginia"
+
+
+@pytest.mark.parametrize("text", ["0,-30", "zone:DE", "FRA", "eastus", "FR"])
+def test_other_places_keep_what_they_say(table, text):
+    where = table.find(text)
+    assert with_nearest_country(where) is where
+
+
+def test_near_ends_at_the_documented_distance(table):
+    region = table.find("aws:ap-northeast-3")
+    degrees = NEAR_KM / 111.195  # of latitude, on the sphere of the distances
+    assert table.nearest(region.latitude_deg - degrees, region.longitude_deg).location.country_iso_code == "JPN"
+    for factor, country in ((0.99, "JPN"), (1.01, None)):
+        point = Location(latitude_deg=region.latitude_deg - factor * degrees, longitude_deg=region.longitude_deg)
+        assert with_nearest_country(point).country_iso_code == country
+    document = (Path(__file__).parents[3] / "docs/method/intensity.md").read_text(encoding="utf-8")
+    assert f"within {NEAR_KM:.0f} km" in document
+
+
+def test_the_sample_says_whose_country_stands_behind_a_point():
+    operations = Operations(build_context(load_options((), {}, {}), clock=Clock()))
+    for text, zone, said in (
+        ("50.1,8.7", "DEU UTC+1", "nearest known region azure:germanywestcentral, 0 km away"),
+        ("0,-30", "world UTC-2", "world average"),
+    ):
+        (answer,) = operations.forecasts([text])
+        (notice,) = answer.meta.notices
+        assert notice.startswith(f"made up: yearly mean of {zone.partition(' ')[0]} (")
+        assert said in notice
+        assert {row.location for row in answer.points} == {text}
+    near, far = (operations.forecasts([text])[0].points[0].rating_g_per_kwh for text in ("50.1,8.7", "FRA"))
+    assert near > far
 
 
 def test_no_place_is_near_to_nothing(tmp_path):
