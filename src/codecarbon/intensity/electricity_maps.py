@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from codecarbon.errors import CapabilityError, ConfigError, NoIntensityData, ProviderDataError, ProviderRejected
+from codecarbon.errors import ConfigError, NoIntensityData, ProviderDataError, ProviderRejected
 from codecarbon.intensity.answers import begun, ceil_us, floor_us, overlapping
 from codecarbon.intensity.electricity_maps_place import BASE_URL, TOKEN_HEADER, check_auth, find_place
 from codecarbon.intensity.electricity_maps_wire import CALLS, CALLS_WINDOW_S, Wire
 from codecarbon.intensity.feed import earliest_us
+from codecarbon.intensity.zones import no_old_forecasts
 from codecarbon.model import IntensitySeries, TimeSpan
 from codecarbon.units import US_PER_DAY, US_PER_HOUR, US_PER_MIN, iso_from_us, us_from_s
 
@@ -161,7 +162,7 @@ class ElectricityMaps:
             CapabilityError: Always.
         """
         del requested_us, look_back_us
-        raise CapabilityError(f"{self.name} keeps no old forecasts", self.name, where.label, "historical_forecast")
+        raise no_old_forecasts(self.name, where)
 
     def close(self) -> None:
         """Close the connections."""

@@ -10,10 +10,10 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from codecarbon.errors import CapabilityError, NoIntensityData
+from codecarbon.errors import NoIntensityData
 from codecarbon.intensity.answers import AnswerReader, Row, begun, overlapping, shown, still_to_come, whole_days
 from codecarbon.intensity.feed import UNKNOWN_ISSUE_NOTE, Feed, in_s
-from codecarbon.intensity.zones import country_code, named_zone, outside
+from codecarbon.intensity.zones import country_code, named_zone, no_old_forecasts, outside
 from codecarbon.model import IntensityPoint, IntensitySeries, TimeSpan
 from codecarbon.units import US_PER_DAY, US_PER_MIN, US_PER_S, iso_from_us, us_from_s
 
@@ -147,7 +147,7 @@ class EnergyCharts:
             CapabilityError: Always.
         """
         del requested_us, look_back_us
-        raise CapabilityError(f"{self.name} keeps no old forecasts", self.name, where.label, "historical_forecast")
+        raise no_old_forecasts(self.name, where)
 
     def close(self) -> None:
         """Close the connections."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from codecarbon.errors import CapabilityError, NoIntensityData, ProviderRejected
+from codecarbon.errors import NoIntensityData, ProviderRejected
 from codecarbon.intensity.answers import AnswerReader, Row, begun, ceil_us, floor_us, overlapping, still_to_come
 from codecarbon.intensity.feed import UNKNOWN_ISSUE_NOTE, Feed, earliest_us, in_s
-from codecarbon.intensity.zones import coordinates_deg, country_code, named_zone, outside
+from codecarbon.intensity.zones import coordinates_deg, country_code, named_zone, no_old_forecasts, outside
 from codecarbon.model import IntensityPoint, IntensitySeries, TimeSpan
 from codecarbon.units import US_PER_DAY, US_PER_MIN, iso_from_us, us_from_s
 
@@ -162,7 +162,7 @@ class UkCarbonIntensity:
             CapabilityError: Always.
         """
         del requested_us, look_back_us
-        raise CapabilityError(f"{self.name} keeps no old forecasts", self.name, where.label, "historical_forecast")
+        raise no_old_forecasts(self.name, where)
 
     def close(self) -> None:
         """Close the connections."""
