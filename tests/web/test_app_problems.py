@@ -112,6 +112,13 @@ def test_what_went_wrong_inside_is_500_without_detail_and_is_logged(caplog, erro
     assert type(error).__name__ in logged
 
 
+def test_what_a_source_cannot_do_is_no_failure_to_log(caplog):
+    error = CapabilityError("not implemented", "electricity_maps", "eastus", "historical_forecast")
+    with caplog.at_level(logging.WARNING), running(failing(error)) as url:
+        assert requests.get(f"{url}{ONE}").status_code == 501
+    assert not [record for record in caplog.records if record.name.startswith("codecarbon")]
+
+
 def test_what_is_logged_is_one_line_whatever_a_client_sent(caplog):
     error = ProviderDataError("asked for zone:DE\r\nFORGED\x1b[2J, got XX", "electricity_maps", "eastus")
     with caplog.at_level(logging.WARNING), running(failing(error)) as url:

@@ -39,7 +39,7 @@ def problem_of(error: CodeCarbonError, endpoint: Endpoint, options: Options) -> 
     if isinstance(error, ServerBusy):
         return Problem(503, "Service Unavailable", f"{error}", retry_after_s=_BUSY_S)
     fault = describe_fault(error, endpoint, options)
-    if fault.status >= _SERVER_ERROR and not fault.is_provider:
+    if fault.status == _SERVER_ERROR and not fault.is_provider:  # 501 is no failure of the server
         _log.warning("A request failed: %s: %s", type(error).__name__, _one_line(str(error)))
     errors = [(name, message) for name, messages in fault.errors.items() for message in messages]
     if options.is_verbose and not fault.is_provider and fault.type_uri is None:
