@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
-DURATION_FORMS = "a duration above 0 such as 90m, 3h, 1h30m, 2d or PT3H"
+DURATION_FORMS = "a duration above 0 and of a year at most, such as 90m, 3h, 1h30m, 2d or PT3H"
 TIME_FORMS = "a time such as 2030-05-17T08:00 (local time) or 2030-05-17T08:00Z"
 POWER_FORMS = "a power above 0 such as 300W or 1.2kW"
 
@@ -64,7 +64,7 @@ def parse_duration_s(duration: str | float | timedelta) -> float:
             raise ValueError(f"{duration!r} is not {DURATION_FORMS}")
         duration_s = float(total_seconds() if total_seconds else duration)  # type: ignore[arg-type]
     if not 0 < duration_s <= _LONGEST_S:  # also false for NaN
-        raise ValueError(f"{duration!r} is not {DURATION_FORMS}, of a year at most")
+        raise ValueError(f"{duration!r} is not {DURATION_FORMS}")
     return duration_s
 
 

@@ -97,7 +97,8 @@ def read_wish(ask: Ask, *, now_us: int, default_duration: str | None = None) -> 
     """
     duration_s = _read("duration", arguments.parse_duration_s, ask.duration or default_duration)
     if duration_s is None:
-        raise ConfigError("duration", None, "option --duration", arguments.DURATION_FORMS)
+        expected = f"how long the job takes: {arguments.DURATION_FORMS}"
+        raise ConfigError("duration", None, "option --duration", expected)
     deadline_us = _read("deadline", arguments.parse_time_us, ask.deadline)
     within_s = _read("within", arguments.parse_duration_s, ask.within)
     pieces = _read("pieces", _count, ask.pieces)

@@ -218,3 +218,9 @@ def test_text_has_line_picture_and_ranking(zone):
 
 def test_text_without_data_is_one_line(zone):
     assert when._text(NOW, WISH) == "Run now, because nobody answers.\n"
+
+
+@pytest.mark.parametrize(("duration", "said"), [(None, "how long the job takes"), ("400d", "of a year at most")])
+def test_a_duration_that_is_missing_or_too_long_is_told_as_such(duration, said):
+    with pytest.raises(ConfigError, match=said):
+        when.read_wish(when.Ask(duration=duration), now_us=0)
