@@ -163,8 +163,7 @@ class DiskCache:
         with closing(sqlite3.connect(path, timeout=self._busy_s, isolation_level=None)) as database:
             # A cache that a power cut breaks is made anew, so it need not wait for the disk.
             database.execute("PRAGMA synchronous = OFF")
-            layout = database.execute("PRAGMA user_version").fetchone()[0]
-            if layout != _LAYOUT:
+            if not _is_laid_out(database):
                 if not is_write:
                     yield None
                     return
@@ -196,8 +195,15 @@ class DiskCache:
             Path(self.path + ending).unlink(missing_ok=True)
 
 
+def _is_laid_out(database: sqlite3.Connection) -> bool:
+    return bool(database.execute("PRAGMA user_version").fetchone()[0] == _LAYOUT)
+
+
 def _lay_out(database: sqlite3.Connection) -> None:
     database.execute("BEGIN IMMEDIATE")
+    if _is_laid_out(database):  # somebody else was faster, and may have kept something already
+        database.execute("ROLLBACK")
+        return
     database.execute("DROP TABLE IF EXISTS entries")
     database.execute(
         "CREATE TABLE entries (service TEXT, endpoint TEXT, key TEXT, fetched_us INTEGER NOT NULL, "

@@ -6,11 +6,13 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from codecarbon.transport import DiskCache
+from codecarbon.transport.cache import _lay_out
 from codecarbon.units import us_from_s
 
 KEY = ("svc", "forecast", "zone=DE")
@@ -189,6 +191,14 @@ def test_processes_and_threads_share_it(tmp_path):
     assert [child.wait(timeout=60) for child in children] == [0, 0]
     for name in ("child0", "child1", "thread0", "thread1", "thread2", "thread3"):
         assert all(cache.get("svc", name, str(number)) for number in range(20)), name
+
+
+def test_a_file_that_somebody_else_lays_out_meanwhile_keeps_what_they_put_there(cache, time):
+    put(cache, time)
+    # As if this one had looked just before the other one wrote.
+    with closing(sqlite3.connect(cache.path, isolation_level=None)) as database:
+        _lay_out(database)
+    assert cache.get(*KEY).body == b"one"
 
 
 def test_the_default_place_is_the_users_cache_folder(monkeypatch, tmp_path):
