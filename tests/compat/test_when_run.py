@@ -58,6 +58,17 @@ def call(folder, env):
 
 # --- when -------------------------------------------------------------------------------------------------------------
 
+
+def test_a_misspelt_source_is_a_usage_error_not_a_reason_to_run_now(folder, call):
+    write_forecast(folder, 300, 100, 200)
+    done = call("when", "--duration", "1h", "--regions", "here", "--source", "nobody")
+    assert done.returncode == 2
+    assert "source='nobody' (from option --source)" in done.stderr
+    assert call("run", "--when", "greenest", "--source", "nobody", "--", "echo", "started").returncode == 2
+    configured = call("when", "--duration", "1h", "--regions", "here", "--source", "File")
+    assert configured.stdout.startswith("Start "), configured
+
+
 SAMPLE = ("when", "--duration", "3h", "--source", "sample", "--regions", "eastus")
 DEAR_THEN_CHEAP = (400, 400, 400, 100, 100, 400)
 
@@ -132,7 +143,6 @@ def test_systemd_takes_the_word(call):
         (("--regions", "atlantis", "--source", "sample"), "atlantis"),
         (("--regions", "eastus", "--config", "broken.json"), "cannot be read"),
         (("--regions", "eastus", "--source", "sample", "--deadline", "2020-01-01"), "the deadline leaves no time"),
-        (("--regions", "eastus", "--source", "nobody"), "Unknown data source type: nobody"),
         (("--regions", "eastus", "--source", "static"), "static has no forecasts"),
     ],
 )

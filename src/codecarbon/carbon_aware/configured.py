@@ -43,13 +43,26 @@ def get_options(
     if source is None:
         return options
     name = source.strip()
-    entry = f"{_ENTRIES}{name}:".casefold()
     arguments |= {"DataSources:EmissionsDataSource": name, "DataSources:ForecastDataSource": name}
-    if not any(key.casefold().startswith(entry) for key, _, _ in options.effective):
+    if not _has_entry(options, name):
         arguments[f"{_ENTRIES}{name}:Type"] = name
     if options.has_builtin_locations:
         arguments["LocationDataSourcesConfiguration:BuiltIn"] = "true"
     return load_options(files, arguments=arguments)
+
+
+def is_known_source(source: str, *, config: str | None = None) -> bool:
+    """Whether a source of this name is configured, or is a kind of source; one that is misspelt is neither."""
+    from codecarbon.carbon_aware.sources import TYPES
+    from codecarbon.intensity import is_provider
+
+    name = source.strip()
+    return name.casefold() in TYPES or is_provider(name) or _has_entry(get_options(config=config), name)
+
+
+def _has_entry(options: Options, name: str) -> bool:
+    entry = f"{_ENTRIES}{name}:".casefold()
+    return any(key.casefold().startswith(entry) for key, _, _ in options.effective)
 
 
 def make_planner(

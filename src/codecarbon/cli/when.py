@@ -12,7 +12,7 @@ import typer
 
 from codecarbon import units
 from codecarbon.carbon_aware import arguments
-from codecarbon.carbon_aware.configured import allows_synthetic, make_planner, new_seed
+from codecarbon.carbon_aware.configured import allows_synthetic, is_known_source, make_planner, new_seed
 from codecarbon.carbon_aware.decision import Wish, latest_end_us
 from codecarbon.cli import picture, text
 from codecarbon.errors import ConfigError
@@ -77,10 +77,13 @@ def planner_of(ask: Ask) -> Planner:
     """Make the planner that the options ask for.
 
     Raises:
-        ConfigError: There is no such file of settings.
+        ConfigError: There is no such file of settings, or no such source; a misspelt one would start every job now.
     """
     if ask.config is not None and not os.path.isfile(ask.config):  # noqa: PTH113 (pathlib would be loaded for it)
         raise ConfigError("config", ask.config, "option --config", "a file that exists")
+    if ask.source is not None and not is_known_source(ask.source, config=ask.config):
+        expected = "an entry of DataSources:Configurations, or a kind of source: Sample, UKCarbonIntensity, Static…"
+        raise ConfigError("source", ask.source, "option --source", expected)
     return make_planner(source=ask.source, config=ask.config)
 
 
