@@ -81,7 +81,7 @@ def carbon_aware(
             @functools.wraps(function)
             async def wrapper(*args: Any, **kwargs: Any) -> Any:
                 wait = await asyncio.to_thread(job.begin, wrapper)
-                while (pause_s := await asyncio.to_thread(wait.next_pause_s)) is not None:
+                while (pause_s := wait.next_pause_s()) is not None:
                     await async_sleep(pause_s)
                 return await function(*args, **kwargs)
 
