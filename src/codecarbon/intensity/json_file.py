@@ -79,6 +79,8 @@ class JsonFile:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = os.fspath(path)
+        # For errors that servers pass on to strangers, whom the folders of this machine do not concern.
+        self._file_name = os.path.basename(self.path)  # noqa: PTH119 (pathlib is slow to import)
         self._reload = reload
         self._match_case = match_case
         self._clock = clock
@@ -177,12 +179,12 @@ class JsonFile:
     def _newest(self, where: Location, oldest_us: int, newest_us: int) -> IntensitySeries:
         content = self._read()
         if not content.has_forecasts:
-            raise CapabilityError(f"{self.path} has no forecasts", self.name, where.label, "forecast")
+            raise CapabilityError(f"{self._file_name} has no forecasts", self.name, where.label, "forecast")
         issues = [issue for name in self._names(where, content) for issue in content.issues.get(name, ())]
         found = [issue for issue in issues if oldest_us <= issue.generated_us <= newest_us]
         if not found:
             raise NoIntensityData(
-                f"{self.path} has no forecast for {self._wanted(where)!r} made by {iso_from_us(newest_us)}"
+                f"{self._file_name} has no forecast for {self._wanted(where)!r} made by {iso_from_us(newest_us)}"
                 + (f" and since {iso_from_us(oldest_us)}" if oldest_us else ""),
                 self.name,
                 where.label,
@@ -205,7 +207,7 @@ class JsonFile:
             return wanted
         if where.country_iso_code or where.cloud_region:
             return where.label
-        raise NoIntensityData(f"no name to look for in {self.path}: the place is unknown", self.name)
+        raise NoIntensityData(f"no name to look for in {self._file_name}: the place is unknown", self.name)
 
     def _names(self, where: Location, content: _Content) -> frozenset[str]:
         """The file's spellings of a place."""

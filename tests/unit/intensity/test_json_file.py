@@ -316,3 +316,15 @@ def test_a_file_without_forecasts_lacks_the_capability(file_of):
     with pytest.raises(CapabilityError) as caught:
         file_of({"Emissions": [entry()]}).forecast(at("eastus"))
     assert caught.value.capability == "forecast"
+
+
+def test_what_a_client_may_be_told_has_the_files_name_and_not_its_folder(forecasts, file_of):
+    asked = [
+        lambda: forecasts.forecast(at("westus")),
+        lambda: forecasts.forecast(Location()),
+        lambda: file_of({"Emissions": [entry()]}).forecast(at("eastus")),
+    ]
+    for ask in asked:
+        with pytest.raises((NoIntensityData, CapabilityError), match=r"emissions\.json") as caught:
+            ask()
+        assert os.path.dirname(forecasts.path) not in str(caught.value)
