@@ -7,7 +7,7 @@ import threading
 from array import array
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from codecarbon.carbon_aware.locations import with_nearest_country
+from codecarbon.carbon_aware.locations import with_country_of_zone, with_nearest_country
 from codecarbon.carbon_aware.names import FORECAST_DETAIL
 from codecarbon.carbon_aware.results import EmissionsRow, Meta
 from codecarbon.carbon_aware.sources import LOCAL
@@ -38,6 +38,20 @@ _ROWS_BY_ZONE = frozenset({"watttime", "json_file"})
 
 # Sources that know countries, not coordinates, and say in a note whose country they took.
 _BY_COUNTRY = frozenset({"sample", "static"})
+
+
+def _with_country(where: Location, source_name: str, text: str) -> Location:
+    """Give a place a country, for sources that know nothing else.
+
+    Raises:
+        UnknownLocation: It is another source's zone, and nobody can tell where that lies.
+    """
+    if not where.zone or where.origin != "request":
+        return with_nearest_country(where)
+    found = with_country_of_zone(where)
+    if found is None:
+        raise UnknownLocation(text, f"{source_name} has no zones, and the name does not begin with a country's code")
+    return found
 
 
 class Series(NamedTuple):
@@ -127,7 +141,7 @@ class Fetcher:
         where = self._context.locations.find(text)
         if where is None:
             raise UnknownLocation(text)
-        return with_nearest_country(where) if source.name in _BY_COUNTRY else where
+        return _with_country(where, source.name, text) if source.name in _BY_COUNTRY else where
 
     def _resolve_in_file(self, source: _File, text: str) -> Location:
         asked = Location(key=text)

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 FILES_KEY = "LocationDataSourcesConfiguration:LocationSourceFiles"
 CLOUDS = ("azure", "aws", "gcp")
 _COORDINATES = re.compile(r"\s*([+-]?\d{1,2}(?:\.\d+)?)\s*,\s*([+-]?\d{1,3}(?:\.\d+)?)\s*", re.ASCII)
+_ZONE = re.compile(r"([A-Za-z]{2})(?:-.+)?", re.ASCII)
 _SAME_PLACE_DEG = 1.0
 _EARTH_RADIUS_KM = 6371.0  # mean radius, IUGG 1980
 # How near a region must be for its country to stand in for that of a point; docs/method/intensity.md.
@@ -236,6 +237,29 @@ def with_nearest_country(where: Location) -> Location:
         country_2letter_iso_code=near.country_2letter_iso_code,
         region=near.region,
         origin=f"nearest known region {near.cloud_provider}:{near.cloud_region}, {found.distance_km:.0f} km away",
+        is_guess=True,
+    )
+
+
+def with_country_of_zone(where: Location) -> Location | None:
+    """Give a place that is known by a source's zone alone the country in which the zone's name says that it lies.
+
+    For tables that know countries only. Zones are called ``FR`` or ``DK-DK1``, an ISO 3166-1 alpha-2 code first;
+    ``origin`` tells what was taken for what.
+
+    Returns:
+        The place; None when the name begins with no country.
+    """
+    match = _ZONE.fullmatch(where.zone)
+    country = data.find_country(match[1]) if match else None
+    if country is None:
+        return None
+    return replace(
+        where,
+        country_iso_code=country.iso3,
+        country_name=country.name,
+        country_2letter_iso_code=country.iso2,
+        origin=f"zone {where.zone} taken for its country {country.iso3}",
         is_guess=True,
     )
 

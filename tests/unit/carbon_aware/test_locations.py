@@ -17,7 +17,7 @@ from codecarbon.carbon_aware.locations import NEAR_KM, builtin_regions, load_loc
 from codecarbon.carbon_aware.operations import Operations
 from codecarbon.carbon_aware.paths import find_data_file, find_location_file
 from codecarbon.data import read_rows
-from codecarbon.errors import ConfigError
+from codecarbon.errors import ConfigError, UnknownLocation
 from codecarbon.model import Location
 from tests.support.carbon_aware import Clock, document_l, write_json
 from tests.support.logger_state import KeptLog, restored_logger
@@ -313,6 +313,32 @@ def test_the_sample_says_whose_country_stands_behind_a_point():
         assert {row.location for row in answer.points} == {text}
     near, far = (operations.forecasts([text])[0].points[0].rating_g_per_kwh for text in ("50.1,8.7", "FRA"))
     assert near > far
+
+
+@pytest.mark.parametrize("kind", ["Sample", "Static"])
+@pytest.mark.parametrize(("zone", "iso3"), [("FR", "FRA"), ("DK-DK1", "DNK"), ("us-cal-ciso", "USA")])
+def test_a_zone_is_answered_by_its_country_where_only_countries_are_known(kind, zone, iso3):
+    operations = by_country(kind)
+    found = operations.emissions([f"zone:{zone}"], None, None, plural=False)
+    same = operations.emissions([iso3], None, None, plural=False)
+    assert [row.rating_g_per_kwh for row in found.rows] == [row.rating_g_per_kwh for row in same.rows] != []
+    assert f"zone {zone} taken for its country {iso3}" in found.meta.notices[0]
+
+
+@pytest.mark.parametrize("kind", ["Sample", "Static"])
+@pytest.mark.parametrize("zone", ["ANYTHING", "CAISO_NORTH", "DK1", "XX", "XX-1", "FR-", "FRA", "-FR"])
+def test_a_zone_in_no_known_country_gets_no_mean_of_the_world(kind, zone):
+    with pytest.raises(UnknownLocation, match="does not begin with a country's code"):
+        by_country(kind).emissions([f"zone:{zone}"], None, None, plural=False)
+
+
+def by_country(kind):
+    settings = {
+        "DataSources:EmissionsDataSource": "tables",
+        "DataSources:Configurations:tables:Type": kind,
+    }
+    environ = {key.replace(":", "__"): value for key, value in settings.items()}
+    return Operations(build_context(load_options((), environ, {}), clock=Clock()))
 
 
 def test_no_place_is_near_to_nothing(tmp_path):
