@@ -253,7 +253,13 @@ def test_a_batch_of_another_type_is_415(serve):
     answer = requests.post(
         f"{serve(eastus())}/emissions/forecasts/batch", data="[]", headers={"content-type": "text/plain"}
     )
-    assert answer.status_code == 415
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["title"]) == (415, 415, "Unsupported Media Type")
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert body["type"].endswith("15.5.16")
+    (told,) = body["errors"]["Content-Type"]
+    assert all(name in told for name in ("application/json", "text/json", "application/*+json"))
+    assert "detail" not in body
 
 
 def test_the_newest_forecast_says_when_it_was_asked_for(serve):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _BOM = b"\xef\xbb\xbf"
 _EMPTY = "A non-empty request body is required."
+_ACCEPTED = "The body must be JSON: application/json, text/json or application/*+json."
 _NAMES = {"text": "a string", "texts": "a list of strings", "time": "a date and time", "int32": "a whole number"}
 
 
@@ -55,7 +56,7 @@ def check_media_type(content_type: str | None, *, is_empty: bool) -> None:
     name = (content_type or "").partition(";")[0].strip().lower()
     is_json = name in {"application/json", "text/json"} or (name.startswith("application/") and name.endswith("+json"))
     if not is_json and (name or not is_empty):
-        raise RequestRejected((), status=415, title="Unsupported Media Type")
+        raise RequestRejected((("Content-Type", _ACCEPTED),), status=415, title="Unsupported Media Type")
 
 
 def read_averages(body: bytes, profile: Profile) -> tuple[AverageRequest, ...]:
