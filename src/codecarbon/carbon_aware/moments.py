@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from codecarbon.carbon_aware.results import Moment
 from codecarbon.units import MIN_PER_HOUR, US_PER_DAY, US_PER_HOUR, US_PER_MIN, US_PER_S
 
+MAX_OFFSET_MIN = 14 * MIN_PER_HOUR  # no clock on Earth is further from UTC
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _STRICT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,7}))?)?(?:(Z)|([+-])(\d\d):(\d\d))?)?", re.ASCII
@@ -36,6 +37,8 @@ def read_moment(text: str, *, is_lenient: bool = True) -> Moment:
     offset_min = (int(offset_h or 0) * MIN_PER_HOUR + int(offset_m or 0)) * (-1 if sign == "-" else 1)
     micros = int((decimals or "0").ljust(6, "0")[:6])
     year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
+    if abs(offset_min) > MAX_OFFSET_MIN:
+        raise ValueError(f"{text!r} is no time: its offset is beyond 14 hours")
     if int(offset_m or 0) >= MIN_PER_HOUR:
         raise ValueError(f"{text!r} is no time: the minutes of its offset exceed 59")
     try:

@@ -37,6 +37,11 @@ def test_case_28_lenient_times(text, same, offset_min):
     assert read_moment(text) == Moment(us_from_iso(same), offset_min)
 
 
+@pytest.mark.parametrize(("offset", "offset_min"), [("+14:00", 840), ("-14:00", -840), ("+05:45", 345)])
+def test_offsets_up_to_fourteen_hours_are_times(offset, offset_min):
+    assert read_moment(f"2022-01-01T12:00:00{offset}", is_lenient=False).offset_min == offset_min
+
+
 @pytest.mark.parametrize("is_lenient", [True, False])
 def test_defect_22_naive_times_are_utc_wherever_the_server_stands(monkeypatch, is_lenient):
     monkeypatch.setenv("TZ", "Asia/Tokyo")
@@ -64,6 +69,7 @@ def test_case_38_strict_times_refuse(text):
 @pytest.mark.parametrize(
     "text",
     [
+        *("2022-01-01T00:00+14:01", "2022-01-01T00:00-14:01", "2022-01-01T00:00+23:59", "2022-01-01T00:00-23:00"),
         *("", "abc", "2022", "2022-02-30", "2022-01-01T25:00", "2022-01-01T00:00+25:00", "2022-01-01T00:00+05:60"),
         *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00", "0000-01-01", "2022-01-01T00:00:00Z\n2"),
         *("\u0662\u0660\u0662\u0662-01-01", "2022-01-01T00:00:00+", "1641000000"),
