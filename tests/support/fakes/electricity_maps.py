@@ -208,11 +208,12 @@ class FakeElectricityMaps(FakeServer):
     def _past_range(self, zone: str, request: Request) -> Reply:
         try:
             start_s, end_s = unix_s(request.get("start")), unix_s(request.get("end"))
-        except ValueError:
+            first_s = floor_s(start_s + self.step_s - 1, self.step_s)
+            iso(first_s - 3 * DAY_S)  # the earliest time of the rows, which must not lie before year 1
+        except (ValueError, OverflowError):
             return Reply({"error": 'Missing argument: "start"'}, 400)
         if end_s - start_s > 10 * DAY_S:
             return Reply({"error": "The range must not be longer than 10 days"}, 400)
-        first_s = floor_s(start_s + self.step_s - 1, self.step_s)
         rows = self._rows(zone, first_s, min(end_s, self.newest_s + 1), request)
         return self._told({"zone": zone, "data": rows})
 

@@ -6,6 +6,7 @@ import locale
 from contextlib import suppress
 
 import pytest
+import requests
 
 from codecarbon.errors import ConfigError, NoIntensityData, ProviderDataError, ProviderRejected, ProviderUnavailable
 from codecarbon.intensity.electricity_maps import ElectricityMaps
@@ -585,3 +586,17 @@ def test_defect_09_whole_and_decimal_numbers_are_values(fake, time, make, value)
 def test_defect_09_latitude_alone_is_not_sent(fake, time, make):
     make().observed(Location(latitude_deg=48.0, key="FR"), ago(time, 2, 1))
     assert fake.log[0].query[0] == ("zone", "FR")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "status"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-01-03T00:00:00Z", 400),
+        ("0001-01-01T00:00:00+14:00", "0001-01-03T00:00:00Z", 400),
+        ("0001-01-10T00:00:00Z", "0001-01-11T00:00:00Z", 200),
+    ],
+)
+def test_the_fake_answers_for_the_first_days_of_the_calendar(fake, start, end, status):
+    question = {"zone": "FR", "start": start, "end": end}
+    answer = requests.get(fake.url + RANGE, params=question, headers={fake.header: fake.token}, timeout=30)
+    assert answer.status_code == status
