@@ -37,6 +37,8 @@ LATE_S = 7200
 # What was not answered within that time is not asked for any more.
 GIVE_UP_S = 2 * 86_400
 RETRY_S, LONGEST_RETRY_S = 30.0, SECONDS_PER_HOUR
+# A service that names a time, such as the end of its daily quota, is left alone until then, within reason.
+LONGEST_RETRY_AFTER_S = 86_400.0
 # After the slot has begun, spread over processes so that they do not all ask at once.
 DELAY_S, SPREAD_S = 2, 20
 
@@ -60,7 +62,7 @@ class _Source:
         provider: The source.
         held: Its newest points, by their begin.
         failures: How often in a row it failed.
-        retry_s: When to ask again after a failure, seconds since 1970.
+        retry_s: When to ask again after a failure, on the monotonic clock: the time of day may be set meanwhile.
     """
 
     def __init__(self, provider: IntensityProvider) -> None:
@@ -116,6 +118,7 @@ class LiveIntensity:
         fallback: What prices a slot for which nobody has a value.
         signal: What the sources' values mean; a marginal one is never mixed with ``fallback``, which is an average.
         clock: Seconds since 1970.
+        monotonic: Seconds that nobody sets.
         spawn: Runs a function on a thread of its own.
 
     Attributes:
@@ -131,6 +134,7 @@ class LiveIntensity:
         *,
         signal: Signal = "average",
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         spawn: Callable[[Callable[[], None]], object] = spawn_daemon,
     ) -> None:
         self._make_providers = make_providers
@@ -140,6 +144,7 @@ class LiveIntensity:
         self.is_degraded = False
         self.noted_faults: set[str] = set()
         self._clock = clock
+        self._monotonic = monotonic
         self._spawn = spawn
         self._lock = threading.Lock()
         self._sources: list[_Source] | None = None
@@ -221,12 +226,12 @@ class LiveIntensity:
     def _pause_s(self) -> float:
         """Until a little after the next slot begins, or earlier when a source that failed is due again."""
         now_s = self._clock()
-        due_s = now_s - now_s % SLOT_S + SLOT_S + DELAY_S + os.getpid() % SPREAD_S
+        pause_s = SLOT_S - now_s % SLOT_S + DELAY_S + os.getpid() % SPREAD_S
         with self._lock:
             retries_s = [source.retry_s for source in self._sources or () if source.failures]
         if retries_s:
-            due_s = min(due_s, max(min(retries_s), now_s + RETRY_S))
-        return max(due_s - now_s, 1.0)
+            pause_s = min(pause_s, max(min(retries_s) - self._monotonic(), RETRY_S))
+        return max(pause_s, 1.0)
 
     def _round(self, stop: threading.Event) -> None:
         """Ask each source for the slots that those before it could not price."""
@@ -242,7 +247,7 @@ class LiveIntensity:
             wanted = self._take(source, wanted)
             if not wanted:
                 return
-            if source.retry_s > now_s:
+            if source.failures and source.retry_s > self._monotonic():
                 continue
             answer = attempt(self, f"asking {source.provider.name}", self._ask, source, wanted, now_s)
             failure, series = answer or ("it failed in a way that it should not, see the log", None)
@@ -250,7 +255,7 @@ class LiveIntensity:
                 if stop.is_set():
                     return  # too late: what was known then stands
                 if series is None:
-                    self._note_failure(source, failure, now_s)
+                    self._note_failure(source, failure)
                     continue
                 self._note_answer(source)
                 source.keep(series, wanted[0] - LATE_S)
@@ -305,13 +310,14 @@ class LiveIntensity:
                     self._late.pop(slot_s, None)
         return left
 
-    def _note_failure(self, source: _Source, error: CodeCarbonError | str | None, now_s: float) -> None:
+    def _note_failure(self, source: _Source, error: CodeCarbonError | str | None) -> None:
         name, reason = source.provider.name, str(error)
         if not source.failures:
             logger.warning("No carbon intensity from %s for now, it is asked again: %s", name, reason)
         pause_s = min(RETRY_S * 2**source.failures, LONGEST_RETRY_S)
         source.failures += 1
-        source.retry_s = now_s + max(pause_s, getattr(error, "retry_after_s", None) or 0.0)
+        wished_s = min(getattr(error, "retry_after_s", None) or 0.0, LONGEST_RETRY_AFTER_S)
+        source.retry_s = self._monotonic() + max(pause_s, wished_s)
         self._faults[name] = reason
 
     def _note_answer(self, source: _Source) -> None:

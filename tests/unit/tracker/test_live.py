@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from codecarbon.errors import ConfigError, NoIntensityData, ProviderUnavailable
 from codecarbon.model import Intensity, Location
-from codecarbon.tracker.live import DELAY_S, GIVE_UP_S, LATE_S, SLOT_S, SPREAD_S, LiveIntensity, _noted
+from codecarbon.tracker.live import (
+    DELAY_S,
+    GIVE_UP_S,
+    LATE_S,
+    LONGEST_RETRY_AFTER_S,
+    SLOT_S,
+    SPREAD_S,
+    LiveIntensity,
+    _noted,
+)
 from codecarbon.tracker.pricing import Pricer
 from codecarbon.units import US_PER_S
 from tests.support.fake_provider import FakeProvider
@@ -37,13 +46,15 @@ class Rig:
 
     def __init__(self, *providers, signal="average", make=None):
         self.now_s = BEGIN_S + 1.0
+        self.set_back_s = 0.0
         self.spawned = []
         self.live = LiveIntensity(
             make or (lambda: providers),
             Location(country_iso_code="DEU"),
             MEAN,
             signal=signal,
-            clock=lambda: self.now_s,
+            clock=lambda: self.now_s - self.set_back_s,
+            monotonic=lambda: self.now_s,
             spawn=self.spawned.append,
         )
         self.live.begin()
@@ -236,6 +247,27 @@ def test_a_failing_source_is_asked_less_and_less_and_honours_retry_after():
     assert len(provider.calls) == 3
     rig.go(1)
     assert len(provider.calls) == 4
+
+
+def test_a_clock_that_is_set_back_does_not_put_off_the_next_question():
+    provider = FakeProvider()
+    provider.error = AWAY
+    rig = Rig(provider)
+    rig.go(0)
+    rig.set_back_s = 3 * SLOT_S
+    rig.go(31)
+    assert len(provider.calls) == 2
+
+
+@pytest.mark.parametrize("wished_s", [400 * 86_400.0, float("inf")])
+def test_nobody_makes_a_run_wait_for_longer_than_a_day(wished_s):
+    provider = FakeProvider()
+    provider.error = ProviderUnavailable("busy", "fake", retry_after_s=wished_s)
+    rig = Rig(provider)
+    rig.go(0, LONGEST_RETRY_AFTER_S - 1)
+    assert len(provider.calls) == 1
+    rig.go(1)
+    assert len(provider.calls) == 2
 
 
 def test_a_failure_is_told_once_until_it_is_over(log):
