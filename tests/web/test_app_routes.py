@@ -289,6 +289,33 @@ def test_a_schedule_names_the_best_start(serve, method):
     assert document["unit"] == "gCO2e/kWh"
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"locations": ["eastus", "westus"]},
+        {"LOCATION": "eastus", "Locations": "westus"},
+        {"location": ["eastus"], "locations": ["EASTUS", "westus"]},
+    ],
+)
+def test_a_job_may_name_its_places_under_either_name_or_both(serve, named):
+    source = FakeSource(forecast={"eastus": points(30, 10), "westus": points(30, 5)})
+    answer = requests.post(f"{serve(context(source))}/schedule", json={**named, "duration": 5})
+    assert answer.status_code == 200, answer.text
+    assert [each["location"] for each in answer.json()["locations"]] == ["eastus", "westus"]
+
+
+def test_a_place_of_a_job_that_is_no_text_is_told_by_the_name_it_came_under(serve):
+    answer = requests.post(f"{serve(eastus())}/schedule", json={"location": "eastus", "locations": [3], "duration": 5})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["$.locations"])
+
+
+def test_strict_jobs_have_one_name_for_places(serve):
+    url = f"{serve(context(FakeSource(forecast=FORECAST), Options(profile='strict')))}/schedule"
+    answer = requests.post(url, json={"locations": ["eastus"], "duration": 5})
+    assert answer.status_code == 400, answer.text
+    assert requests.post(url, json={"location": ["eastus"], "duration": 5}).status_code == 200
+
+
 def test_a_schedule_needs_a_duration(serve):
     answer = requests.get(f"{serve(eastus())}/schedule?location=eastus")
     assert answer.status_code == 400

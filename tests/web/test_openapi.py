@@ -222,3 +222,12 @@ def test_the_page_needs_no_internet(serve, prefix):
     assert "://" not in initializer
     assert '"./v1/swagger.json"' in initializer
     assert "validatorUrl: null" in initializer
+
+
+def test_a_job_is_described_with_every_name_that_the_profile_takes():
+    members = {
+        profile: list(make_document(profile)["components"]["schemas"]["ScheduleJob"]["properties"])
+        for profile in ("documented", "strict")
+    }
+    assert members["documented"][:3] == ["location", "locations", "duration"]
+    assert [name for name in members["documented"] if name not in members["strict"]] == ["locations"]

@@ -25,11 +25,19 @@ _NAMES = {"text": "a string", "texts": "a list of strings", "time": "a date and 
 
 
 class Member(NamedTuple):
-    """A member of an item: its name on the wire, what it is, and the field of the request that it fills."""
+    """A member of an item.
+
+    Attributes:
+        name: Its name on the wire.
+        kind: What it is.
+        field: The field of the request that it fills.
+        aliases: Other names of a list that profile ``documented`` accepts; they are gathered.
+    """
 
     name: str
     kind: Kind
     field: str
+    aliases: tuple[str, ...] = ()
 
 
 AVERAGE_MEMBERS = (
@@ -44,7 +52,7 @@ FORECAST_MEMBERS = (
     Member("dataEndAt", "time", "data_end"),
     Member("windowSize", "int32", "window_min"),
 )
-_SCHEDULE_MEMBERS = tuple(Member(parameter.name, parameter.kind, parameter.name) for parameter in SCHEDULE)
+_SCHEDULE_MEMBERS = tuple(Member(each.name, each.kind, each.name, each.aliases) for each in SCHEDULE)
 
 
 def check_media_type(content_type: str | None, *, is_empty: bool) -> None:
@@ -130,12 +138,19 @@ def _item(
     given = {name.lower(): value for name, value in item.items()}
     values: dict[str, Any] = {}
     for member in members:
-        value = given.get(member.name.lower())
-        try:
-            values[member.field] = None if value is None else _read(member.kind, value, profile)
-        except ValueError:
-            message = f"The JSON value cannot be read as {_NAMES.get(member.kind, 'a number')}."
-            problems.append((f"{path}.{member.name}", message))
+        values[member.field] = None
+        for name in (member.name, *(member.aliases if profile == "documented" else ())):
+            value = given.get(name.lower())
+            if value is None:
+                continue
+            try:
+                read = _read(member.kind, value, profile)
+            except ValueError:
+                message = f"The JSON value cannot be read as {_NAMES.get(member.kind, 'a number')}."
+                problems.append((f"{path}.{name}", message))
+                continue
+            before = values[member.field]
+            values[member.field] = read if before is None else before + read  # only lists have aliases
     return values
 
 

@@ -42,7 +42,7 @@ def _closed(**properties: Schema) -> Schema:
 
 def make_schemas(profile: Profile) -> dict[str, Schema]:
     """Return all schemas by name."""
-    return {**_answers(profile), **_extras(), "ValidationProblemDetails": _problem()}
+    return {**_answers(profile), **_extras(profile), "ValidationProblemDetails": _problem()}
 
 
 def _answers(profile: Profile) -> dict[str, Schema]:
@@ -80,8 +80,9 @@ def _answers(profile: Profile) -> dict[str, Schema]:
     }
 
 
-def _extras() -> dict[str, Schema]:
+def _extras(profile: Profile) -> dict[str, Schema]:
     """The schemas of routes that the original does not have."""
+    other_name = {"locations": nullable(TEXTS)} if profile == "documented" else {}
     return {
         "LocationDetail": _closed(
             latitude=nullable(DOUBLE),
@@ -93,6 +94,7 @@ def _extras() -> dict[str, Schema]:
         ),
         "ScheduleJob": _closed(
             location=nullable(TEXTS),
+            **other_name,
             duration=nullable(DOUBLE),
             earliest=nullable(TIME),
             deadline=nullable(TIME),
