@@ -10,10 +10,13 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from codecarbon.carbon_aware.appsettings import load_options
+from codecarbon.carbon_aware.context import build_context
+from codecarbon.carbon_aware.locations import FILES_KEY
 from codecarbon.carbon_aware.operations import Operations
 from codecarbon.carbon_aware.options import ConfigProblem, Options
 from codecarbon.carbon_aware.web.counts import Counts
 from codecarbon.carbon_aware.web.metrics import Exporter
+from codecarbon.carbon_aware.web.serving import Address, describe
 from codecarbon.errors import ProviderUnavailable
 from codecarbon.intensity import Cached, Chain
 from tests.support.fake_intensity import NOON_US, FakeSource, context, points
@@ -58,6 +61,35 @@ def test_the_sample_is_degraded(serve):
     answer = requests.get(f"{serve(load_options([], {}))}/health/ready")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert all(one["isSynthetic"] for one in answer.json()["sources"])
+
+
+@pytest.mark.parametrize("profile", ["documented", "strict"])
+def test_a_source_without_any_place_to_ask_about_is_degraded_and_told_at_the_start(serve, tmp_path, profile):
+    places = tmp_path / "places.json"
+
+    def readiness(text, **environ):
+        places.write_text(text, encoding="utf-8")
+        settings = {
+            "CarbonAwareVars__Profile": profile,
+            "LocationDataSourcesConfiguration__LocationSourceFiles__0__DataFileLocation": str(places),
+            **environ,
+        }
+        made = build_context(load_options([], settings))
+        return requests.get(f"{serve(made)}/health/ready"), describe(made, Address("127.0.0.1", 8080))
+
+    static = {
+        "DataSources__EmissionsDataSource": "tables",
+        "DataSources__Configurations__tables__Type": "Static",
+    }
+    answer, lines = readiness("{}", **static)
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    (problem,) = answer.json()["problems"]
+    assert (problem["key"], problem["isWarning"]) == (FILES_KEY, True)
+    assert "no location is known" in problem["message"]
+    assert any("no location is known" in line for line in lines)
+    answer, lines = readiness('{"here": {"Name": "here"}}', **static)
+    assert answer.json()["problems"] == []
+    assert not any("no location" in line for line in lines)
 
 
 def test_defect_16_what_is_wrong_with_the_settings_is_told_by_readiness_and_the_server_starts(serve):

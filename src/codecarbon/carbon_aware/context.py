@@ -15,6 +15,8 @@ from codecarbon.record import FrozenRecord
 if TYPE_CHECKING:
     import requests
 
+    from codecarbon.carbon_aware.sources import Sources
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Context(FrozenRecord):
@@ -59,5 +61,16 @@ def build_context(
 
     table, location_problems = load_locations(options)
     sources = make_sources(options, clock=clock, adapter=adapter)
-    problems = (*options.problems, *location_problems, *sources.problems)
+    problems = (*options.problems, *location_problems, *sources.problems, *_no_places(table, sources))
     return Context(options, table, sources.emissions, sources.forecast, clock, problems, sources.closers)
+
+
+def _no_places(table: LocationTable, sources: Sources) -> tuple[ConfigProblem, ...]:
+    """Warn when no key of a place can be asked for; data files have keys of their own."""
+    from codecarbon.carbon_aware.locations import FILES_KEY
+
+    configured = [source for source in (sources.emissions, sources.forecast) if source is not None]
+    if table.by_key or all(source.name == "json_file" for source in configured):
+        return ()
+    message = "no location is known, so that every key is refused: name a file of locations that has some"
+    return (ConfigProblem(FILES_KEY, message, is_warning=True),)
