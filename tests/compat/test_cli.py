@@ -147,6 +147,18 @@ def test_bad_value_exits_2_and_names_the_option(run):
     assert "pue='0' (from option --pue) cannot be used: expected a number above 0" in done.stderr
 
 
+def test_an_unknown_source_exits_2_and_names_the_option(run):
+    done = run("monitor", "--intensity-providers", "foo", "true")
+    assert done.returncode == 2
+    assert "intensity_providers='foo' (from option --intensity-providers) cannot be used" in done.stderr
+
+
+def test_an_unknown_source_in_the_environment_exits_1_and_names_the_variable(run):
+    done = run("monitor", "true", CODECARBON_INTENSITY_PROVIDERS="foo")
+    assert done.returncode == 1
+    assert "(from environment variable CODECARBON_INTENSITY_PROVIDERS)" in done.stderr
+
+
 def test_bad_value_in_the_environment_exits_1_and_names_the_variable(run):
     done = run("monitor", "true", CODECARBON_PUE="zero")
     assert done.returncode == 1

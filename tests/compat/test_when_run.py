@@ -285,7 +285,10 @@ def test_a_command_that_cannot_run_is_told_before_the_waiting(call, folder, word
     assert f"cannot run {word}" in done.stderr
 
 
-@pytest.mark.parametrize(("words", "code"), [(("--pue", "0"), 2), (("--api",), 1), (("--offline",), 1)])
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(("--pue", "0"), 2), (("--intensity-providers", "foo"), 2), (("--api",), 1), (("--offline",), 1)],
+)
 def test_what_monitor_refuses_is_refused_before_the_waiting(call, folder, words, code):
     write_forecast(folder, *DEAR_THEN_CHEAP)
     done = call("run", "--when", "greenest", "--regions", "here", *words, "--", "true")

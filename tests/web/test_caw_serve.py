@@ -103,13 +103,23 @@ def test_a_signal_ends_the_server_without_a_traceback(server, number):
     assert "Traceback" not in errors
 
 
-def test_a_port_that_is_taken_is_said_once_with_what_to_do(tmp_path):
+@pytest.mark.parametrize(
+    ("words", "variables", "origin"),
+    [
+        (("--port", "{port}"), {}, "option --port"),
+        (("--host", "127.0.0.1", "--port", "{port}"), {}, "options --host and --port"),
+        (("--urls", "http://127.0.0.1:{port}"), {}, "option --urls"),
+        ((), {"ASPNETCORE_URLS": "http://127.0.0.1:{port}"}, "settings"),
+    ],
+)
+def test_a_port_that_is_taken_is_said_once_with_what_to_do(tmp_path, words, variables, origin):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
+        given = {name: value.format(port=port) for name, value in variables.items()}
         ended = subprocess.run(
-            [PROGRAM, "serve", "--port", str(port)],
+            [PROGRAM, "serve", *(word.format(port=port) for word in words)],
             cwd=tmp_path,
-            env={**os.environ, "HOME": str(tmp_path)},
+            env={**os.environ, "HOME": str(tmp_path), **given},
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
@@ -121,3 +131,4 @@ def test_a_port_that_is_taken_is_said_once_with_what_to_do(tmp_path):
     assert line.count("Address already in use") == 1
     assert line.count(str(port)) == 1
     assert "choose another one, for example with --port" in line
+    assert f"(from {origin})" in line

@@ -18,7 +18,7 @@ from codecarbon.carbon_aware.operations import Operations
 from codecarbon.carbon_aware.options import Options
 from codecarbon.carbon_aware.results import ForecastRequest, Moment
 from codecarbon.cli import text, wire
-from codecarbon.errors import CodeCarbonError, InvalidParameters, NotConfigured, ProviderRejected
+from codecarbon.errors import CodeCarbonError, ConfigError, InvalidParameters, NotConfigured, ProviderRejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -147,7 +147,12 @@ def serve(setting: Setting, *, host: str | None, port: str | None, urls: str | N
     from codecarbon.config.log import set_logger_format
 
     set_logger_format()  # clients are not told why an answer failed, so whoever runs the server must be
-    run_server(options, host=host, port=given_port, say=lambda line: text.write_error(f"{line}\n"))
+    try:
+        run_server(options, host=host, port=given_port, say=lambda line: text.write_error(f"{line}\n"))
+    except ConfigError as error:
+        if urls is None or (error.field, error.origin) != ("urls", "settings"):
+            raise
+        raise ConfigError(error.field, error.value, "option --urls", error.expected) from error.__cause__
 
 
 class _Run:

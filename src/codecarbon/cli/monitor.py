@@ -17,6 +17,7 @@ from codecarbon.cli.report import RunReport, summary
 from codecarbon.config import OutputMethod
 from codecarbon.handlers import FileOutput
 from codecarbon.tracker import EmissionsTracker, OfflineEmissionsTracker
+from codecarbon.tracker.wiring import check_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -168,6 +169,8 @@ class _Plan:
         if methods is not None:
             self.arguments["output_methods"] = methods
         self.settings = options.resolve_options(self.arguments, offline=self.is_offline)
+        with options.naming_options():
+            check_sources(self.settings, offline=self.is_offline)
 
     def make_tracker(self) -> BaseEmissionsTracker:
         """Make the tracker; nothing is read yet."""

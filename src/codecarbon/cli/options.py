@@ -7,6 +7,7 @@ turn them into values, so that a text means the same here, in the environment an
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
@@ -18,7 +19,7 @@ from codecarbon.config import BY_NAME, SETTINGS, Setting, Settings, resolve
 from codecarbon.errors import CodeCarbonError, ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 USAGE_ERROR = 2
 FAILURE = 1
@@ -138,11 +139,22 @@ def resolve_options(options: dict[str, object], *, offline: bool = False) -> Set
     Raises:
         ConfigError: A value cannot be used; the message names the option when it came from one.
     """
-    try:
+    with naming_options():
         return resolve(options, offline=offline)
+
+
+@contextmanager
+def naming_options() -> Iterator[None]:
+    """Name the option that a wrong value came from, where the settings know only that it was given.
+
+    Raises:
+        ConfigError: With the option's name.
+    """
+    try:
+        yield
     except ConfigError as error:
         row = BY_NAME.get(error.field)
-        if row is None or error.origin != "constructor":
+        if row is None or not row.cli or error.origin != "constructor":
             raise
         raise ConfigError(error.field, error.value, f"{_OPTION}{row.cli}", error.expected) from error
 

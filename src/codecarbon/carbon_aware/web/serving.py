@@ -94,14 +94,18 @@ def describe(context: Context, address: Address) -> list[str]:
     return lines
 
 
-def listen(address: Address) -> socket.socket:
+def listen(address: Address, *, origin: str = "settings") -> socket.socket:
     """Take a port; 0 is any free one.
+
+    Args:
+        address: Where.
+        origin: Who chose it, for the error's text.
 
     Raises:
         ConfigError: It cannot be had.
     """
     if not 0 <= address.port <= _MAX_PORT:
-        raise ConfigError("port", address.port, "settings", f"a number from 0 to {_MAX_PORT}")
+        raise ConfigError("port", address.port, origin, f"a number from 0 to {_MAX_PORT}")
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         return socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
@@ -115,7 +119,13 @@ def listen(address: Address) -> socket.socket:
             expected = (
                 f"an address of this machine that may be listened on ({reason}); choose one with --host or --port"
             )
-        raise ConfigError("urls", address.url, "settings", expected) from error
+        raise ConfigError("urls", address.url, origin, expected) from error
+
+
+def _origin(**given: object) -> str:
+    """Name the arguments that were given, as they are called on the command line; empty for none."""
+    names = [f"--{name}" for name, value in given.items() if value is not None]
+    return f"option{'s' * (len(names) > 1)} {' and '.join(names)}" if names else ""
 
 
 def _another(address: Address) -> int:
@@ -221,5 +231,7 @@ def serve(
             tell(line)
 
     app = create_app(context, settings=bounds)
-    with listen(find_address(host, port, context.options.urls)) as listening:
+    urls = context.options.urls
+    origin = _origin(host=host, port=port) or ("settings" if urls else "default")
+    with listen(find_address(host, port, urls), origin=origin) as listening:
         Server(app, listening, bounds, started).run()
