@@ -150,6 +150,15 @@ def h_from_s(duration_s: float) -> float:
     return duration_s / SECONDS_PER_HOUR
 
 
+def words_from_us(duration_us: int) -> str:
+    """Write a duration for people, µs: ``100 h``, ``23 h 58 min 47.8 s``; nothing is rounded away."""
+    hours, rest_us = divmod(duration_us, US_PER_HOUR)
+    minutes, rest_us = divmod(rest_us, US_PER_MIN)
+    seconds = f"{rest_us / US_PER_S:.6f}".rstrip("0").rstrip(".")
+    parts = [f"{hours} h" if hours else "", f"{minutes} min" if minutes else "", f"{seconds} s" if rest_us else ""]
+    return " ".join(filter(None, parts)) or "0 s"
+
+
 def percent_from_ratio(ratio: float) -> str:
     """Write a ratio in whole percent; only a true 0 or 1 becomes 0 % or 100 %."""
     if 0 < ratio < _LEAST_SHOWN_RATIO:

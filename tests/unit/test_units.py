@@ -62,3 +62,19 @@ def test_an_instant_belongs_to_what_begins_with_it():
     assert instant.overlaps(10, 20)
     assert not instant.overlaps(0, 10)
     assert not instant.overlaps(10, 10)
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "words"),
+    [
+        (0, "0 s"),
+        (0.25, "0.25 s"),
+        (59.999999, "59.999999 s"),
+        (90, "1 min 30 s"),
+        (360_000, "100 h"),
+        (86_327.8, "23 h 58 min 47.8 s"),
+        (86_400, "24 h"),
+    ],
+)
+def test_durations_for_people(duration_s, words):
+    assert units.words_from_us(round(duration_s * 1e6)) == words

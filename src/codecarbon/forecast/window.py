@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon.errors import InvalidParameters, WindowInfeasible
 from codecarbon.forecast.steps import prepare
-from codecarbon.units import iso_from_us, s_from_us, us_from_s
+from codecarbon.units import iso_from_us, us_from_s, words_from_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -283,6 +283,6 @@ def infeasible(steps: Steps, window_us: int, from_us: int, to_us: int) -> Window
         )
     longest_us = max(0, *(min(end_us, to_us + window_us) - max(begin_us, from_us) for begin_us, end_us in spans))
     return WindowInfeasible(
-        f"The run takes {s_from_us(window_us):g} s, and the data that may be used cover {s_from_us(longest_us):g} s "
+        f"The run takes {words_from_us(window_us)}, and the data that may be used cover {words_from_us(longest_us)} "
         "without a gap"
     )
