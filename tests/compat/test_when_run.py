@@ -48,6 +48,20 @@ def write_forecast(folder: Path, *values: float, step_min: int = 60) -> None:
     (folder / "appsettings.json").write_text(json.dumps({"DataSources": sources}))
 
 
+def write_cheap_soon(folder: Path) -> datetime:
+    """Configure a forecast that turns cheap five seconds after the moment that is returned, a whole second."""
+    begin = datetime.now(timezone.utc).replace(microsecond=0)
+    steps = [(begin, 400.0, "00:00:05"), (begin + timedelta(seconds=5), 100.0, "01:00:00")]
+    points = [{"Time": at.isoformat(), "Rating": value, "Duration": length} for at, value, length in steps]
+    write_forecast(folder, 1)
+    forecast = {"Location": "here", "GeneratedAt": begin.isoformat(), "Points": points}
+    (folder / "data.json").write_text(json.dumps({"Forecasts": [forecast]}))
+    return begin
+
+
+IN_A_MOMENT = ("--when", "greenest", "--duration", "1s", "--within", "30s", "--regions", "here", "--no-spread")
+
+
 @pytest.fixture
 def call(folder, env):
     def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -238,15 +252,8 @@ def test_a_dry_run_starts_nothing(call, folder):
 
 
 def test_the_command_starts_when_its_time_has_come(call, folder):
-    # The forecast turns cheap a few seconds from now, as far as its steps of a second allow.
-    begin = datetime.now(timezone.utc).replace(microsecond=0)
-    steps = [(begin, 400.0, "00:00:05"), (begin + timedelta(seconds=5), 100.0, "01:00:00")]
-    points = [{"Time": at.isoformat(), "Rating": value, "Duration": length} for at, value, length in steps]
-    write_forecast(folder, 1)
-    forecast = {"Location": "here", "GeneratedAt": begin.isoformat(), "Points": points}
-    (folder / "data.json").write_text(json.dumps({"Forecasts": [forecast]}))
-    words = ("--when", "greenest", "--duration", "1s", "--within", "30s", "--regions", "here", "--no-spread")
-    done = call("run", *words, *FRANCE, "--", sys.executable, "-c", "import time; print(time.time())")
+    begin = write_cheap_soon(folder)
+    done = call("run", *IN_A_MOMENT, *FRANCE, "--", sys.executable, "-c", "import time; print(time.time())")
     assert done.returncode == 0
     assert begin.timestamp() + 5 <= float(done.stdout) < begin.timestamp() + 30
     assert float(rows(folder)[0]["duration"]) < 5, "the waiting is not measured"
@@ -263,6 +270,31 @@ def test_a_signal_while_waiting_starts_nothing(start, folder, number, code):
     assert "the command was not started" in errors
     assert "Traceback" not in errors
     assert not (folder / "made").exists()
+
+
+# Tells the signals that it got within half a second of the first, and ends with 7.
+_COUNTING = """
+import signal, sys, time
+got = []
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, lambda number, frame: got.append(int(number)))
+print("up", flush=True)
+while not got:
+    time.sleep(0.01)
+time.sleep(0.5)
+print(got, flush=True)
+sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_after_the_waiting_reaches_the_command_once(start, folder, number):
+    write_cheap_soon(folder)
+    process = start("run", *IN_A_MOMENT, *FRANCE, "--", sys.executable, "-c", _COUNTING)
+    assert process.stdout.readline() == "up\n"
+    process.send_signal(number)
+    told, errors = process.communicate(timeout=TIMEOUT_S)
+    assert (told, process.returncode) == (f"[{int(number)}]\n", 7), errors
 
 
 def test_ctrl_c_on_a_terminal_gives_up_and_leaves_it_clean(env, folder):
