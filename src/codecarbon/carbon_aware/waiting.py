@@ -101,7 +101,10 @@ class Wait:
 
         self._looked_s = self._clock()
         self._is_asking = True
-        self._spawn(ask)
+        try:
+            self._spawn(ask)
+        except RuntimeError:  # no thread can be made any more: the plan stands, and the question is put again later
+            answers.put(None)
 
     def _take(self) -> None:
         """Take a newer forecast's plan; without a newer one, or without any, the promise that was made is kept."""

@@ -207,3 +207,14 @@ def test_a_question_that_breaks_down_keeps_the_plan_and_is_asked_again():
 
     wait_out(Wait(planned(1000), replan, clock=clock, spawn=spawn), clock)
     assert (clock.now_s, asked_s) == (1000, [300, 600, 900])
+
+
+def test_a_process_without_room_for_a_thread_keeps_the_plan_and_starts_in_time():
+    clock, tried_s = Clock(), []
+
+    def spawn(_):
+        tried_s.append(clock.now_s)
+        raise RuntimeError("can't start new thread")
+
+    wait_out(Wait(planned(1000), lambda _: planned(700), clock=clock, spawn=spawn), clock)
+    assert (clock.now_s, tried_s) == (1000, [300, 600, 900])
