@@ -30,7 +30,7 @@ def test_monitor_starts_like_an_empty_typer_app(report: Report, tmp_path: Path) 
     empty = tmp_path / "empty.py"
     empty.write_text(EMPTY_APP, encoding="utf-8")
     command = [str(Path(sys.executable).parent / "codecarbon"), "monitor", "--offline", "--country-iso-code", "FRA"]
-    rounds = 2 if report.smoke else 21
+    rounds = 3 if report.smoke else 21
     runs = alternate(
         {
             "empty": [sys.executable, str(empty)],
@@ -55,7 +55,7 @@ def test_carbon_aware_answers_soon_after_its_start(report: Report, tmp_path: Pat
     command = [str(Path(sys.executable).parent / "carbon-aware"), "emissions", "-l", "eastus"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert {row["Location"] for row in json.loads(answer.stdout)} == {"eastus"}
-    runs = alternate({"empty": [sys.executable, str(empty)], "ours": command}, rounds=2 if report.smoke else 21)
+    runs = alternate({"empty": [sys.executable, str(empty)], "ours": command}, rounds=3 if report.smoke else 21)
     ours, baseline = median_wall_ms(runs["ours"]), median_wall_ms(runs["empty"])
     report.judge("cli_carbon_aware", ours, baseline=baseline, baseline_name="empty Typer app")
     report.judge("cli_carbon_aware_ratio", ours, baseline=baseline, baseline_name="empty Typer app", baseline_unit="ms")

@@ -81,7 +81,7 @@ def alternate_ms(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str
 
 def slowest(report: Report, ways: Callable[[int], dict[str, Callable[[], object]]]) -> dict[str, float]:
     """Measure all lengths of window, and return the figures of the one where ours is worst beside the loop in C."""
-    figures = [alternate_ms(ways(count), 2 if report.smoke else 15) for count in WINDOWS]
+    figures = [alternate_ms(ways(count), 3 if report.smoke else 15) for count in WINDOWS]
     return max(figures, key=lambda found: found["ours"] / found["plain"])
 
 
@@ -150,5 +150,5 @@ def test_a_thousand_jobs_cost_milliseconds(report: Report, plain_loop: PlainLoop
 
     starts = [choice.start_us // STEP_US for choice in plan(jobs, series) if choice is not None]
     assert starts == one_by_one()
-    took = alternate_ms({"ours": lambda: plan(jobs, series), "numpy": one_by_one}, 2 if report.smoke else 15)
+    took = alternate_ms({"ours": lambda: plan(jobs, series), "numpy": one_by_one}, 3 if report.smoke else 15)
     report.judge("window_batch", took["ours"], baseline=took["numpy"], baseline_name="numpy, job by job")

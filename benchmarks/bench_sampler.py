@@ -102,7 +102,7 @@ def spin(seconds: float) -> None:
 def test_the_sampler_is_nearly_a_bare_c_thread(
     report: Report, fake_machine: FakeMachine, tmp_path: Path, name: str, load: Callable[[float], None]
 ) -> None:
-    rounds, seconds = (1, 0.5) if report.smoke else (10, 2.0)
+    rounds, seconds = (5, 0.3) if report.smoke else (10, 2.0)
     bare = BareThread(tmp_path, fake_machine.counters)
     theirs, ours, threads = [], [], []
     for _ in range(rounds):

@@ -31,7 +31,7 @@ def test_start_and_stop_are_quick_and_the_row_is_written(
     report: Report, fake_machine: FakeMachine, tmp_path: Path
 ) -> None:
     warm, cold = tmp_path / "warm", tmp_path / "cold"
-    rounds = 2 if report.smoke else 21
+    rounds = 3 if report.smoke else 21
     runs = alternate(
         {
             "nothing": python("pass"),

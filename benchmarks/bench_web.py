@@ -90,7 +90,7 @@ def compare(report: Report, settings: str, path: str, new_path: str = "") -> dic
         path: The question that is asked again and again.
         new_path: The same question in a million spellings, so that no answer is known yet; empty to leave that out.
     """
-    rounds, seconds = (2, 0.3) if report.smoke else (7, 2.0)
+    rounds, seconds = (3, 0.3) if report.smoke else (7, 2.0)
     runs: dict[str, list[dict[str, Any]]] = {"ours": [], "bare": [], "new": []}
     with serving(kind="ours", settings=settings, now_s=NOW.timestamp()) as ours:
         size = load(ours, path, 0)["sizes"][0]

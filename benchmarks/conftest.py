@@ -34,7 +34,8 @@ class Report:
             smoke=self.smoke,
         )
         self.rows.append(row)
-        assert row.is_ok, f"{row.title}: {table.show(row.measured, row.unit)}, limit {row.limit}"
+        if not row.is_ok:
+            raise table.MissedTargetError(f"{row.title}: {table.show(row.measured, row.unit)}, limit {row.limit}")
 
     def note(self, name: str, measured: float, *, unit: str, baseline: float, baseline_name: str) -> None:
         """Add a row that no target asks for."""

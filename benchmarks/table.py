@@ -53,6 +53,10 @@ class Row:
         return self.measured / self.baseline if self.unit == self.baseline_unit and self.baseline else None
 
 
+class MissedTargetError(AssertionError):
+    """A figure is beyond its limit; everything else that fails a benchmark is an error of another kind."""
+
+
 def judge(
     name: str,
     measured: float,
@@ -154,6 +158,13 @@ def _lines(path: str) -> list[str]:
         return Path(path).read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
+
+
+def load(path: Path) -> tuple[dict[str, object], list[Row]]:
+    """Read what ``save`` wrote: facts about the machine, and rows."""
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    rows = [Row(**{key: value for key, value in row.items() if key != "ratio"}) for row in kept["rows"]]
+    return kept["machine"], rows
 
 
 def save(rows: list[Row], path: Path) -> None:
