@@ -18,7 +18,7 @@ LONG = {
     "src/_sensors/nvml.pyx": (500, "one library: its table of functions, its handle and the source that reads it"),
     "src/_sensors/sampler.pyx": (550, "the sampler and the readings it resolves share one record layout"),
     "src/_sensors/_testing.pyx": (550, "everything that tests put at the edge of the core is one extension"),
-    "src/codecarbon/config/table.py": (450, "the one table of settings, a row for each"),
+    "src/codecarbon/config/table.py": (550, "the one table of settings, a row for each"),
 }
 
 ROOT_FOLDER = re.compile(r"/(sys|proc|dev)(/|$)")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from codecarbon.config import parsers
 from codecarbon.config.methods import LOCAL_PROVIDERS, SAVE_TO_FLAGS, UNBUILT_METHODS, OutputMethod
-from codecarbon.config.sources import Source, environment_values, file_paths, file_values
+from codecarbon.config.sources import ENVIRONMENT, Source, environment_values, file_paths, file_values
 from codecarbon.config.table import BY_NAME, POSITIONAL, RETIRED, SETTINGS, Notice, Setting, Settings
 from codecarbon.config.values import Noted, Secret, Unset
 from codecarbon.errors import ConfigError
@@ -48,7 +48,7 @@ def resolve(
     variables = os.environ if environ is None else environ
     given = {name: value for name, value in (kwargs or {}).items() if not isinstance(value, Unset)}
     notices: list[Notice] = []
-    sources = [Source(CONSTRUCTOR, given, is_written=False), Source("environment", environment_values(variables))]
+    sources = [Source(CONSTRUCTOR, given, is_written=False), Source(ENVIRONMENT, environment_values(variables))]
     sources += _file_sources(cwd, home, notices)
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
@@ -89,7 +89,7 @@ def _file_sources(cwd: str | None, home: str | None, notices: list[Notice]) -> l
             notices.append(Notice(f"unreadable {path}", f"{path} cannot be read and is left out: {error}", WARNING))
             continue
         if values is not None:
-            sources.append(Source(path, values))
+            sources.append(Source(path, values, is_file=True))
             notices.append(Notice(f"file {path}", f"Settings are read from {path}", INFO))
     return sources
 
@@ -108,9 +108,12 @@ def _resolve_row(
             if name not in source.values:
                 continue
             raw = source.values[name]
-            if source.is_written and not str(raw).strip() and not row.is_nullable:
-                continue  # an empty variable is how many launchers spell "not given"
             origin = source.origin(name)
+            if row.is_kept_from_files and source.is_file:
+                expected = f"the constructor or the variable {row.env} to give it, since a file may be somebody else's"
+                raise ConfigError(row.name, raw, origin, expected)
+            if source.is_written and not str(raw).strip() and not (row.is_nullable or row.is_explicit):
+                continue  # an empty variable is how many launchers spell "not given"
             values[row.name] = _value(row, raw, origin, notices, is_written=source.is_written)
             origins[row.name] = origin
             alias = BY_NAME[name]
@@ -120,7 +123,7 @@ def _resolve_row(
 
 
 def _value(row: Setting, raw: object, origin: str, notices: list[Notice], *, is_written: bool) -> object:
-    if raw is None or (is_written and not str(raw).strip()):
+    if not row.is_explicit and (raw is None or (is_written and not str(raw).strip())):
         if row.is_nullable:
             return None
         return False if row.kind == "boolean" else row.default

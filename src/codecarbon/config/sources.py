@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = ".codecarbon.config"
 SECTION = "codecarbon"
+ENVIRONMENT = "environment"
 
 
 class Source(NamedTuple):
@@ -24,15 +25,17 @@ class Source(NamedTuple):
         label: The place, for example a file's path.
         values: What it says, by setting name.
         is_written: Whether its values are texts; an empty text then means "not given".
+        is_file: Whether it is a file.
     """
 
     label: str
     values: Mapping[str, object]
     is_written: bool = True
+    is_file: bool = False
 
     def origin(self, name: str) -> str:
         """Name the exact place of one value."""
-        return f"environment variable {ENV_PREFIX}{name.upper()}" if self.label == "environment" else self.label
+        return f"environment variable {ENV_PREFIX}{name.upper()}" if self.label == ENVIRONMENT else self.label
 
 
 def environment_values(environ: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from codecarbon.config import parsers
 from codecarbon.config.methods import OutputMethod
 from codecarbon.config.values import Secret
+from codecarbon.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,8 @@ class Setting(NamedTuple):
         is_offline: Whether it belongs to the offline tracker's signature only.
         is_secret: Whether it must never be shown.
         is_code_only: Whether only a constructor can give it, since it is an object.
+        is_kept_from_files: Whether a file must not give it, since a folder may be somebody else's.
+        is_explicit: Whether an empty text or ``None`` is a mistake rather than a wish for the default.
         alias_of: The setting that this name stands for.
         deprecated: Why it should no longer be used, empty when it may.
         unbuilt: What will not happen, while the feature behind it does not exist.
@@ -56,6 +59,8 @@ class Setting(NamedTuple):
     is_offline: bool = False
     is_secret: bool = False
     is_code_only: bool = False
+    is_kept_from_files: bool = False
+    is_explicit: bool = False
     alias_of: str = ""
     deprecated: str = ""
     unbuilt: str = ""
@@ -88,6 +93,8 @@ def _save_to(method: OutputMethod, default: bool) -> Any:
 
 
 _OWN = {"is_positional": False}
+# A hundred thousand tonnes: beyond it a figure is a slip, and whole micrograms would outgrow 64 bits soon.
+_MOST_KG = 1e8
 _OFFLINE = {"is_positional": False, "is_offline": True, "is_nullable": True}
 
 
@@ -374,6 +381,72 @@ class Settings:
         "Password of the account at WattTime; WATTTIME_PASSWORD serves as well.",
         is_secret=True,
         is_nullable=True,
+        **_OWN,
+    )
+
+    offset_api_key: Secret | None = _row(
+        None,
+        parsers.secret,
+        "secret",
+        "Key for OneClickImpact; with it, emissions are added up and offset with real money, unless "
+        "`offset_environment` is `sandbox`.",
+        is_secret=True,
+        is_nullable=True,
+        unbuilt="nothing will be offset",
+        **_OWN,
+    )
+    offset_environment: str = _row(
+        "production",
+        parsers.choice("production", "sandbox"),
+        "choice",
+        "Where offsets are bought: `production` for real ones, `sandbox` for tests.",
+        choices=("production", "sandbox"),
+        is_explicit=True,
+        **_OWN,
+    )
+    offset_threshold: float = _row(
+        0.5,
+        parsers.number(at_least=0.5, at_most=_MOST_KG),
+        "number",
+        "Emissions, kg CO2e, from which on an offset is bought by itself; at least 0.5, since whole pounds are bought.",
+        **_OWN,
+    )
+    auto_offset: bool = _flag(
+        True, "Whether offsets are bought by themselves; otherwise emissions are only added up.", **_OWN
+    )
+    offset_max_per_run_kg: float = _row(
+        50.0,
+        parsers.number(above=0, at_most=_MOST_KG),
+        "number",
+        "The most that one run may buy, kg CO2e; `codecarbon offset now` buys what is left.",
+        **_OWN,
+    )
+    offset_dry_run: bool = _flag(
+        False, "Whether to do everything but buy; what a dry run counts is kept apart.", **_OWN
+    )
+    offset_stop_wait_s: float = _row(
+        10.0,
+        parsers.number(at_least=0, at_most=SECONDS_PER_HOUR),
+        "number",
+        "How long the end of a run waits for a purchase that is under way, seconds.",
+        **_OWN,
+    )
+    offset_base_url: str | None = _row(
+        None,
+        parsers.strict_text,
+        "text",
+        "Base address of the offset service in place of its own, for tests; not accepted from files, which may be "
+        "somebody else's.",
+        is_nullable=True,
+        is_kept_from_files=True,
+        **_OWN,
+    )
+    offset_auto_release: str = _row(
+        "never",
+        parsers.choice("never", "sandbox", "always"),
+        "choice",
+        "Where a purchase of unknown outcome may be taken for not made, after two full looks at the service's records.",
+        choices=("never", "sandbox", "always"),
         **_OWN,
     )
 

@@ -65,6 +65,15 @@ class TrackerOptions(TypedDict, total=False):
     intensity_urls: Mapping[str, str] | Sequence[str] | str | None
     watttime_username: Text
     watttime_password: str | Secret | None
+    offset_api_key: str | Secret | None
+    offset_environment: str
+    offset_threshold: Number
+    auto_offset: Switch
+    offset_max_per_run_kg: Number
+    offset_dry_run: Switch
+    offset_stop_wait_s: Number
+    offset_base_url: Text
+    offset_auto_release: Text
 
 
 class OfflineOptions(TrackerOptions, total=False):

@@ -50,6 +50,7 @@ def test_secrets_have_no_command_line_option():
         "co2_signal_api_token",
         "project_token",
         "watttime_password",
+        "offset_api_key",
     }
     assert not [row.name for row in SETTINGS if row.cli and (row.is_secret or row.is_code_only)]
 
