@@ -11,6 +11,7 @@ FAKES = {
     "electricity_maps": "tests.support.fakes.electricity_maps:FakeElectricityMaps",
     "energi_data_service": "tests.support.fakes.energi_data_service:FakeEnergiDataService",
     "energy_charts": "tests.support.fakes.energy_charts:FakeEnergyCharts",
+    "oneclickimpact": "tests.support.fakes.oneclickimpact:FakeOneClickImpact",
     "uk_carbon_intensity": "tests.support.fakes.uk_carbon_intensity:FakeUkCarbonIntensity",
     "echo": "tests.support.fakes.base:EchoServer",
     "watttime": "tests.support.fakes.watttime:FakeWattTime",

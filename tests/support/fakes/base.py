@@ -30,7 +30,9 @@ HTML = b"<html><head><title>%s</title></head><body><center><h1>%s</h1></center><
 SECRET_HEADERS = {"authorization", "auth-token", "x-api-key", "x-blobr-key", "proxy-authorization"}
 SECRET_QUERY = {"api_key", "token", "securitytoken", "password"}
 
-FaultKind = Literal["status", "close", "close_after_request", "half_body", "html", "wrong_type", "body", "trickle"]
+FaultKind = Literal[
+    "status", "close", "close_after_request", "half_body", "html", "wrong_type", "body", "trickle", "hang", "drop"
+]
 
 
 def mask(value: str) -> str:
@@ -106,6 +108,7 @@ class Fault:
     reply: Reply | None = None
     after: int = 0
     pause_s: float = 0.0
+    acts: bool = False
 
 
 class FakeServer:
@@ -161,10 +164,14 @@ class FakeServer:
         path: str = "",
         after: int = 0,
         content_type: str = "application/json",
+        acts: bool = False,
     ) -> None:
-        """Answer the next calls with a status, on one path or on all, after letting some through."""
+        """Answer the next calls with a status, on one path or on all, after letting some through.
+
+        With `acts`, here and below, the service does what it was asked first, and only its answer goes wrong.
+        """
         reply = Reply(body, status, dict(headers or {}), content_type)
-        self._add(Fault("status", calls, path, reply, after))
+        self._add(Fault("status", calls, path, reply, after, acts=acts))
 
     def retry_after_date(self, seconds: float) -> str:
         """A ``Retry-After`` header in its date form, on the service's clock."""
@@ -178,9 +185,17 @@ class FakeServer:
         """Announce the whole body at the next calls, send half of it and close."""
         self._add(Fault("half_body", calls, path, after=after))
 
-    def html_next(self, calls: int, *, path: str = "", after: int = 0) -> None:
+    def drop_next(self, calls: int, *, path: str = "", after: int = 0) -> None:
+        """Do what the next calls ask for, and close the connection properly without a word."""
+        self._add(Fault("drop", calls, path, after=after))
+
+    def hang_next(self, calls: int, *, path: str = "", after: int = 0, acts: bool = False) -> None:
+        """Read the next calls and never answer them; the connections end when the server stops."""
+        self._add(Fault("hang", calls, path, after=after, acts=acts))
+
+    def html_next(self, calls: int, *, path: str = "", after: int = 0, acts: bool = False) -> None:
         """Answer the next calls with 200 and a page for people."""
-        self._add(Fault("html", calls, path, html_page(200, "Sign in to the network"), after))
+        self._add(Fault("html", calls, path, html_page(200, "Sign in to the network"), after, acts=acts))
 
     def trickle_next(self, calls: int, pause_s: float, *, path: str = "") -> None:
         """Send the right body byte after byte at the next calls, with a pause after each."""
@@ -190,9 +205,9 @@ class FakeServer:
         """Send the right body under another content type."""
         self._add(Fault("wrong_type", calls, path, Reply(content_type=content_type)))
 
-    def send_next(self, calls: int, body: Any, *, path: str = "", after: int = 0) -> None:
+    def send_next(self, calls: int, body: Any, *, path: str = "", after: int = 0, acts: bool = False) -> None:
         """Answer the next calls with 200 and this JSON, or these bytes in its place."""
-        self._add(Fault("body", calls, path, Reply(body), after))
+        self._add(Fault("body", calls, path, Reply(body), after, acts=acts))
 
     def _add(self, fault: Fault) -> None:
         with self._lock:
@@ -338,7 +353,12 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.kind == "close":
             # A zero linger makes the kernel send a reset.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        if fault is not None and fault.kind in {"close", "close_after_request"}:
+        if fault is not None and (fault.acts or fault.kind == "drop"):
+            with fake._lock:
+                fake.answer(request)
+        if fault is not None and fault.kind == "hang":
+            fake._stopping.wait()
+        if fault is not None and fault.kind in {"close", "close_after_request", "drop", "hang"}:
             self.close_connection = True
             return
         if fault is not None and fault.kind in {"status", "html", "body"}:
