@@ -1,7 +1,7 @@
 """Output handlers and what calls them."""
 
 from codecarbon.config import OutputMethod
-from codecarbon.handlers.base import BaseOutput
+from codecarbon.handlers.base import BaseOutput, RunView
 from codecarbon.handlers.dispatcher import Dispatcher, HandlerFault
 from codecarbon.handlers.file import FileOutput, backup_file
 from codecarbon.handlers.locking import Lock, default_lock_path
@@ -20,6 +20,7 @@ __all__ = [
     "Lock",
     "LoggerOutput",
     "OutputMethod",
+    "RunView",
     "backup_file",
     "build_handlers",
     "default_lock_path",

@@ -1,15 +1,35 @@
-"""What every output handler has: four methods, each of which may do nothing."""
+"""What every output handler has: a few methods, each of which may do nothing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codecarbon.model import EmissionsData, TaskEmissionsData
+
+
+class RunView(NamedTuple):
+    """What a handler may know of the run whose results it gets.
+
+    Attributes:
+        run_id: Identity of the run; the same for all its stretches.
+        tracking_mode: ``machine`` or ``process``: whose energy it measures.
+        final_kg: Gives the emissions of the run, kg, whose price can no longer change, as of the latest report. With
+            yearly averages that is all of them.
+    """
+
+    run_id: str
+    tracking_mode: str
+    final_kg: Callable[[], float]
 
 
 class BaseOutput:
     """Receives results. Override what you need; arguments are copies that a handler may keep or change."""
+
+    def run_begins(self, run: RunView) -> None:
+        """Learn of a stretch of a run before its first report: at each start, also after a stop."""
 
     def out(self, total: EmissionsData, delta: EmissionsData) -> None:
         """Take the result at a flush and at the end of a run, on the thread that asked for it.

@@ -16,6 +16,7 @@ from codecarbon.record import FrozenRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from codecarbon.handlers.base import RunView
     from codecarbon.model import EmissionsData, TaskEmissionsData
 
 logger = logging.getLogger(__name__)
@@ -42,9 +43,9 @@ class HandlerFault(FrozenRecord):
 class Dispatcher:
     """Calls output handlers in order.
 
-    ``out``, ``task_out`` and ``exit`` run on the caller's thread. ``live_out`` only queues: each handler that
-    overrides it works on a thread of its own, so that a slow one delays nobody. A full queue loses nothing, its last
-    two reports become one. Before a handler gets its ``out``, it has had its queued live reports.
+    ``run_begins``, ``out``, ``task_out`` and ``exit`` run on the caller's thread. ``live_out`` only queues: each
+    handler that overrides it works on a thread of its own, so that a slow one delays nobody. A full queue loses
+    nothing, its last two reports become one. Before a handler gets its ``out``, it has had its queued live reports.
 
     A failing handler costs one log message; it is called again the next time.
 
@@ -71,6 +72,11 @@ class Dispatcher:
     def faults(self) -> tuple[HandlerFault, ...]:
         """The handlers that failed."""
         return tuple(HandlerFault(lane.name, lane.first_fault, lane.failures) for lane in self._lanes if lane.failures)
+
+    def run_begins(self, run: RunView) -> None:
+        """Tell every handler that a stretch of a run begins."""
+        for lane in self._lanes:
+            lane.call("run_begins", run)
 
     def live_out(self, total: EmissionsData, delta: EmissionsData) -> None:
         """Queue a live report for every handler that wants them; returns at once."""

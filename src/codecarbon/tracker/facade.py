@@ -188,6 +188,7 @@ class BaseEmissionsTracker(OldNames):
                 run.start_task(task_name)
             elif not self._another_instance_already_running:
                 logger.error("Tracker not initialized: the task %s is not measured", task_name or "")
+        self._reports.announce()
 
     @guarded
     def stop_task(self, task_name: str | None = None) -> EmissionsData | None:

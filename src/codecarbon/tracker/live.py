@@ -201,6 +201,11 @@ class LiveIntensity:
         with self._lock:
             return all(slot_s in self._prices for slot_s in slots_s)
 
+    def final_prices(self, slots_s: Iterable[int]) -> dict[int, Intensity]:
+        """Look up those intensities of slots that can no longer change."""
+        with self._lock:
+            return {slot_s: self._prices[slot_s] for slot_s in slots_s if slot_s in self._prices}
+
     @property
     def notes(self) -> tuple[str, ...]:
         """Which sources failed, and why the last time."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from codecarbon.model import EmissionsData
 
 if TYPE_CHECKING:
-    from codecarbon.handlers import Dispatcher, HandlerFault
+    from codecarbon.handlers import Dispatcher, HandlerFault, RunView
     from codecarbon.model import TaskEmissionsData
 
 NEVER_LIVE = -1
@@ -48,6 +48,10 @@ class Outlet:
             return False
         self._measurements = 0
         return True
+
+    def begins(self, run: RunView) -> None:
+        """Tell the handlers that a stretch of a run begins."""
+        self._dispatcher.run_begins(run)
 
     def live(self, total: EmissionsData) -> None:
         """Hand out a live report."""

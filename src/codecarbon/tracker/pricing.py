@@ -80,6 +80,17 @@ class Pricer:
         found = self.live.prices([slot for slot, _ in slots])
         return kg_from_g(sum(self.kwh(energy_j) * found[slot].intensity_g_per_kwh for slot, energy_j in slots))
 
+    def final_kg(self, record: EmissionsRecord) -> float:
+        """The part of a record's emissions whose price can no longer change, kg; all of it without live intensity."""
+        if self.live is None:
+            return kg_from_g(record.emissions_g)
+        # Looked up in one go, at prices that stand: the record may hold what stood in for one of them.
+        final = self.live.final_prices([part.start_unix_s for part in record.priced])
+        parts = [part for part in record.priced if part.start_unix_s in final]
+        return kg_from_g(
+            sum(kwh_from_j(part.energy_j) * final[part.start_unix_s].intensity_g_per_kwh for part in parts)
+        )
+
     def water_l(self, energy_j: float) -> float:
         """Water for energy that PUE was applied to already."""
         return (water_l(energy_j, wue_l_per_kwh=self.wue_l_per_kwh) or 0.0) if self.wue_l_per_kwh else 0.0

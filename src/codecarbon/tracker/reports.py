@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from codecarbon.handlers import Dispatcher
+from codecarbon.handlers import Dispatcher, RunView
 from codecarbon.tracker.guard import attempt, guarded
 from codecarbon.tracker.outlet import Outlet
 from codecarbon.tracker.reporter import Reporter
@@ -43,6 +43,9 @@ class Reports:
         self.noted_faults: set[str] = set()
         self.outlet = Outlet(Dispatcher(handlers), settings.api_call_interval, settings.experiment_name)
         self._period_s = settings.measure_power_secs
+        self._tracking_mode = settings.tracking_mode
+        self._final_kg = 0.0
+        self._unannounced: Run | None = None
         self._on_tick = on_tick
         self._has_fault = False
         self._lock = lock
@@ -63,9 +66,21 @@ class Reports:
 
     def begin(self, run: Run) -> None:
         """Report on a run from now on."""
-        self._run = run
+        self._run = self._unannounced = run
         self._last_tick_s = time.monotonic()
         self._reporter.start()
+
+    def announce(self) -> None:
+        """Tell the handlers of a run that has begun, before its first report; does nothing when they know.
+
+        Not part of ``begin``, whose caller holds the tracker's lock: a handler may take its time.
+        """
+        if self._unannounced is not None:
+            with self._report_lock:
+                run, self._unannounced = self._unannounced, None
+                if run is not None:
+                    view = RunView(str(run.base["run_id"]), self._tracking_mode, lambda: self._final_kg)
+                    attempt(self, "telling that the run begins", self.outlet.begins, view)
 
     def end(self) -> None:
         """Stop the periodic reports and wait for the one that is under way."""
@@ -83,17 +98,19 @@ class Reports:
 
     def first(self, run: Run) -> None:
         """Count the measurement at the start, which is a live report of its own when every one is."""
+        self.announce()
         if self.outlet.count():
             with self._report_lock:
-                self.outlet.live(run.totals()[0])
+                self.outlet.live(self._totals(run)[0])
 
     def publish(self, run: Run) -> tuple[EmissionsData, EmissionsRecord]:
         """Hand out the totals and the finished tasks, as a flush and a stop do.
 
         A handler's failure is its own; a failure in between leaves out that part and nothing else.
         """
+        self.announce()
         with self._report_lock:
-            data, record = run.totals()
+            data, record = self._totals(run)
             self._tell_missing(record)
             if self.outlet.count():
                 attempt(self, "the live report", self.outlet.live, data)
@@ -120,9 +137,10 @@ class Reports:
                 gap_s,
             )
         run.session.tick()
+        self.announce()
         with self._report_lock:
             if not run.ledger.is_empty:
-                data, record = run.totals()
+                data, record = self._totals(run)
                 self._tell_missing(record)
                 if self.outlet.count():
                     self.outlet.live(data)
@@ -137,6 +155,12 @@ class Reports:
             with self._report_lock:
                 run.settle_tasks()
                 run.ledger.fold()
+
+    def _totals(self, run: Run) -> tuple[EmissionsData, EmissionsRecord]:
+        """The run so far, for a report. Handlers look up the final part of it from threads that may take no lock."""
+        data, record = run.totals()
+        self._final_kg = run.pricer.final_kg(record)
+        return data, record
 
     def _publish_tasks(self, run: Run) -> None:
         if not self.outlet.has_handlers:
