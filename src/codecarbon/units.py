@@ -23,8 +23,8 @@ SECONDS_PER_HOUR = 3600.0
 MIN_PER_HOUR = 60
 W_PER_KW = 1000.0
 MW_PER_W = 1000.0
+PERCENT_PER_ONE = 100.0
 # Less is told as such, since it is not nothing.
-_LEAST_SHOWN_RATIO = 0.01
 
 
 def j_from_uj(energy_uj: float) -> float:
@@ -159,10 +159,16 @@ def words_from_us(duration_us: int) -> str:
     return " ".join(filter(None, parts)) or "0 s"
 
 
-def percent_from_ratio(ratio: float) -> str:
-    """Write a ratio in whole percent; only a true 0 or 1 becomes 0 % or 100 %."""
-    if 0 < ratio < _LEAST_SHOWN_RATIO:
-        return "< 1 %"
-    if 0 < 1 - ratio < _LEAST_SHOWN_RATIO:
-        return "> 99 %"
-    return f"{ratio:.0%}".replace("%", " %")
+def ratio_from_percent(percent: float) -> float:
+    """Convert percent to a ratio."""
+    return percent / PERCENT_PER_ONE
+
+
+def percent_from_ratio(ratio: float, *, decimals: int = 0) -> str:
+    """Write a ratio in percent, whole ones unless told otherwise; only a true 0 or 1 becomes 0 % or 100 %."""
+    least_shown = 10.0**-decimals
+    if 0 < ratio < ratio_from_percent(least_shown):
+        return f"< {least_shown:g} %"
+    if 0 < 1 - ratio < ratio_from_percent(least_shown):
+        return f"> {PERCENT_PER_ONE - least_shown:g} %"
+    return f"{ratio:.{decimals}%}".replace("%", " %")

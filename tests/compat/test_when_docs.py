@@ -39,7 +39,9 @@ def test_a_command_of_the_page_works(command, tmp_path):
     said = (done.stdout + done.stderr).casefold()
     assert "because" in said
     if "--source sample" in command:
-        assert "run now, because" not in said or "not lower before the deadline" in said
+        # Whether waiting is worth it depends on the hour; what must never happen is that the data are missing.
+        reasons = ("not lower before the deadline", "would save only")
+        assert "run now, because" not in said or any(reason in said for reason in reasons)
 
 
 def test_the_page_shows_what_is_printed(tmp_path):

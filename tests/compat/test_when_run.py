@@ -85,6 +85,8 @@ def test_a_misspelt_source_is_a_usage_error_not_a_reason_to_run_now(folder, call
 
 SAMPLE = ("when", "--duration", "3h", "--source", "sample", "--regions", "eastus")
 DEAR_THEN_CHEAP = (400, 400, 400, 100, 100, 400)
+HARDLY_CHEAPER = (400, 400, 400, 398, 398, 400)
+NOT_WORTH_IT = "un now, because the average intensity is 400 g/kWh now, and waiting would save only 0.5 % (here, "
 
 
 def test_when_answers_offline_from_the_sample_and_calls_it_synthetic(call):
@@ -110,6 +112,33 @@ def test_a_forecast_of_ones_own_is_followed(call, folder):
     begin = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
     assert span[0] == (begin + timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert document["chosen"]["saving_ratio"] == pytest.approx(0.75)
+
+
+def test_a_job_is_not_put_off_for_next_to_nothing(call, folder):
+    write_forecast(folder, *HARDLY_CHEAPER)
+    words = ("when", "--duration", "1h", "--regions", "here")
+    done = call(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"R{NOT_WORTH_IT}")
+    document = json.loads(call(*words, "--json").stdout)
+    assert (document["is_now"], document["min_saving_ratio"], document["chosen"]["saving_ratio"]) == (True, 0.01, 0)
+    before = datetime.now(timezone.utc).replace(second=0, microsecond=0)
+    printed = {form: call(*words, "--format", form) for form in ("at", "slurm", "systemd")}
+    after = datetime.now(timezone.utc) + timedelta(minutes=2)
+    assert all(done.stderr.startswith(f"codecarbon: r{NOT_WORTH_IT}") for done in printed.values())
+    assert printed["slurm"].stdout == "now\n"
+    for form, layout in (("at", "%Y%m%d%H%M"), ("systemd", "%Y-%m-%d %H:%M:%S UTC")):
+        start = datetime.strptime(printed[form].stdout.strip(), layout).replace(tzinfo=timezone.utc)
+        assert before <= start <= after
+
+
+@pytest.mark.parametrize("program", ["when", "run"])
+def test_what_waiting_must_save_is_an_option(call, folder, program):
+    write_forecast(folder, *HARDLY_CHEAPER)
+    rest = ("--dry-run", "--when", "greenest", "--", "true") if program == "run" else ("--format", "epoch")
+    words = (program, "--duration", "1h", "--regions", "here")
+    assert "codecarbon: run now, " in call(*words, *rest).stderr
+    assert "codecarbon: start " in call(*words, "--min-saving", "0.4%", *rest).stderr
 
 
 def test_a_spread_start_lies_in_the_cheap_hours(call, folder):
@@ -176,6 +205,7 @@ def test_missing_data_mean_run_now_with_exit_code_0(call, folder, words, because
     [
         ("when",),
         ("when", "--duration", "long"),
+        ("when", "--duration", "1h", "--min-saving", "101"),
         ("when", "--duration", "1h", "--deadline", "tomorrow"),
         ("when", "--duration", "1h", "--format", "xml"),
         ("when", "--durations", "1h"),

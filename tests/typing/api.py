@@ -91,7 +91,7 @@ with TaskEmissionsTracker("task", tracker) as helper:
 meter = EnergyMeter()
 
 
-@carbon_aware(duration="3h", within="12h", regions=["eastus"])
+@carbon_aware(duration="3h", within="12h", min_saving_percent=5, regions=["eastus"])
 def batch(size: int) -> float:
     return size / 2
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DURATION_FORMS = "a duration above 0 and of a year at most, such as 90m, 3h, 1h30m, 2d or PT3H"
 TIME_FORMS = "a time such as 2030-05-17T08:00 (local time) or 2030-05-17T08:00Z"
 POWER_FORMS = "a power above 0 such as 300W or 1.2kW"
+PERCENT_FORMS = "a percentage from 0 to 100, such as 5 or 2.5%"
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _SHORT = re.compile(rf"(?:{_NUMBER}d)?(?:{_NUMBER}h)?(?:{_NUMBER}m(?:in)?)?(?:{_NUMBER}s)?", re.ASCII | re.IGNORECASE)
@@ -27,6 +28,7 @@ _ISO_US = (7 * units.US_PER_DAY, *_SHORT_US)
 _OFFSET = re.compile(r"(?:[Zz]|[+-]\d\d:?(?:\d\d)?)$")
 _TIME_OF_DAY = re.compile(r"[Tt ]\d")
 _POWER = re.compile(rf"{_NUMBER}\s*(k?)W?", re.ASCII | re.IGNORECASE)
+_PERCENT = re.compile(rf"{_NUMBER}\s*%?", re.ASCII)
 _LONGEST_S = units.s_from_us(366 * units.US_PER_DAY)
 _INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
 
@@ -132,6 +134,25 @@ def parse_power_w(power: str | float) -> float:
     if not 0 < power_w < math.inf:
         raise ValueError(f"{power!r} is not {POWER_FORMS}")
     return power_w
+
+
+def parse_percent_ratio(percent: str | float) -> float:
+    """Read a percentage, and return it as a ratio.
+
+    Args:
+        percent: A number, or a text with or without the sign.
+
+    Raises:
+        ValueError: It is neither, or not from 0 to 100.
+    """
+    if isinstance(percent, str):
+        match = _PERCENT.fullmatch(percent.strip())
+        number = float(match[1]) if match else math.nan
+    else:
+        number = math.nan if isinstance(percent, bool) else percent
+    if not 0 <= number <= units.PERCENT_PER_ONE:  # also false for NaN
+        raise ValueError(f"{percent!r} is not {PERCENT_FORMS}")
+    return units.ratio_from_percent(number)
 
 
 def parse_keys(regions: str | Sequence[str]) -> tuple[str, ...]:

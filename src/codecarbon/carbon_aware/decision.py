@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 DEFAULT_WITHIN_S = units.s_from_us(units.US_PER_DAY)
 """How long a job may be put off when neither a deadline nor a time is given."""
 
+DEFAULT_MIN_SAVING_PERCENT = 1.0
+"""What waiting must save at least; no forecast is so good that less would mean anything."""
+
 SLACK_RATIO = 0.02
 """By how much the mean intensity may exceed the best one, so that starts can be spread."""
 
@@ -40,6 +43,8 @@ class Wish(FrozenRecord):
         alternatives: How many ways to run it to name.
         seed: Decides which start within the chosen window's slack is taken; None for the very best one.
         allows_synthetic: Whether made-up data may put it off.
+        min_saving_ratio: The part of the emissions that waiting, or another place, must save at least; below it the
+            job runs at once.
     """
 
     duration_s: float
@@ -51,6 +56,7 @@ class Wish(FrozenRecord):
     alternatives: int = 1
     seed: str | None = None
     allows_synthetic: bool = False
+    min_saving_ratio: float = units.ratio_from_percent(DEFAULT_MIN_SAVING_PERCENT)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -63,7 +69,8 @@ class Decision(FrozenRecord):
         is_now: Whether the job is to start at once.
         because: The reason, a clause without a full stop.
         option: The chosen way to run, as the forecast has it; None when nothing could be chosen.
-        alternatives: Ways to run, the best first, the chosen one among them.
+        alternatives: The best ways to run, in their order; the chosen one is among them, or was moved a little, or
+            is a start at once that hardly any of them is better than.
         points: The forecast of the chosen place.
         signal: ``average`` or ``marginal``; empty when there are no data.
         sources: Where the data come from.
@@ -160,15 +167,51 @@ class Planner:
             return _run_now(now_us, "; ".join(map(_as_clause, reasons)) or "the forecast has no window for it")
         # Asking took time: what was to begin at the time of asking begins now, and is not told as put off.
         now_us = max(now_us, units.us_from_s(self._clock()))
-        best = answer.best
-        forecast = self._operations.forecasts((best.location,), None, None, None)[0]
-        option = _place_start(wish, best, forecast.points, now_us, kept_us)
-        return _decision(wish, answer, option, forecast.points, now_us)
+        at_once = _start_at_once(wish, answer, now_us)
+        option = best = _against(answer.best, None if at_once is None else at_once.intensity_g_per_kwh)
+        if at_once is not None and not _is_worth_it(wish, best, at_once):
+            option = at_once
+        points = self._operations.forecasts((option.location,), None, None, None)[0].points
+        if option is best:
+            option = _place_start(wish, best, points, now_us, kept_us)
+        return _decision(wish, answer, option, points, now_us)
 
     def _at_home(self) -> tuple[str, ...]:
         if self._home is None:
             self._home = self._find_home()
         return (self._home,) if self._home else ()
+
+
+def _start_at_once(wish: Wish, answer: ScheduleAnswer, now_us: int) -> ScheduleOption | None:
+    """Find the run that waiting has to beat: now at home, or now in another place where that saves enough.
+
+    None where it is not known what a run now would be like.
+    """
+    firsts = [place.options[0] for place in answer.by_location if place.options]
+    values = {way.location: now for way in firsts if (now := way.now_intensity_g_per_kwh) is not None}
+    if not values:
+        return None
+    home = answer.by_location[0].location
+    location = min(values, key=values.__getitem__)
+    if home in values and values[location] > _limit_g_per_kwh(wish, values[home]):
+        location = home
+    value = values[location]
+    emissions_g = None if wish.power_w is None else units.kwh_from_j(wish.power_w * wish.duration_s) * value
+    span = TimeSpan(now_us, now_us + units.us_from_s(wish.duration_s))
+    return ScheduleOption(location, (span,), value, emissions_g=emissions_g)
+
+
+def _is_worth_it(wish: Wish, best: ScheduleOption, at_once: ScheduleOption) -> bool:
+    """Whether the best way to run saves enough against a start at once, or is that start itself."""
+    (span, *more) = best.spans
+    if best.location == at_once.location and span.start_us <= at_once.spans[0].start_us and not more:
+        return True
+    return best.intensity_g_per_kwh <= _limit_g_per_kwh(wish, at_once.intensity_g_per_kwh)
+
+
+def _limit_g_per_kwh(wish: Wish, now_g_per_kwh: float) -> float:
+    """The highest mean that is worth waiting or moving for, where a run would otherwise start now."""
+    return now_g_per_kwh * (1.0 - wish.min_saving_ratio)
 
 
 def _decision(
@@ -177,17 +220,17 @@ def _decision(
     """Put a choice together with what it is compared with."""
     place = next(place for place in answer.by_location if place.location == option.location)
     home = answer.by_location[0]
-    at_home = home.options[0] if home.options else None
-    option = _against(option, at_home)
+    home_now = home.options[0].now_intensity_g_per_kwh if home.options else None
+    option = _against(option, home_now)
     start_us = max(option.spans[0].start_us, now_us)
     is_now = start_us == now_us
-    ways = [_against(way, at_home) for each in answer.by_location for way in each.options]
+    ways = [_against(way, home_now) for each in answer.by_location for way in each.options]
     ways.sort(key=lambda way: (way.intensity_g_per_kwh, way.spans[0].start_us))
     return Decision(
         start_us=start_us,
         decided_us=now_us,
         is_now=is_now,
-        because=_because(answer, option, home.location, is_now=is_now),
+        because=_because(answer, option, is_now=is_now),
         option=option,
         alternatives=tuple(ways[: wish.alternatives]),
         points=points,
@@ -236,30 +279,37 @@ def _place_start(
     series = prepare([IntensityPoint(row.time_us, row.duration_us, row.rating_g_per_kwh) for row in points])
     if kept_us is not None and now_us <= kept_us <= wish.latest_end_us - (span.end_us - span.start_us):
         kept = _starting_at(best, series, kept_us)
-        if kept is not None and kept.intensity_g_per_kwh <= best.intensity_g_per_kwh * (1.0 + SLACK_RATIO):
+        if kept is not None and kept.intensity_g_per_kwh <= best.intensity_g_per_kwh * (1.0 + _slack_ratio(wish, best)):
             return kept
     if wish.seed is None:
         return best
-    now = best.now_intensity_g_per_kwh
-    choice = WindowChoice(span.start_us, span.end_us, best.intensity_g_per_kwh, now_us, now)
+    choice = WindowChoice(span.start_us, span.end_us, best.intensity_g_per_kwh, now_us, best.now_intensity_g_per_kwh)
     start_us = spread_start(
         choice,
         series,
         seed=wish.seed,
-        tolerance_ratio=_tolerance_ratio(best.intensity_g_per_kwh, now),
+        tolerance_ratio=_tolerance_ratio(wish, best),
         earliest_us=now_us,
         deadline_us=wish.latest_end_us,
     )
     return _starting_at(best, series, start_us) or best
 
 
-def _tolerance_ratio(best_g_per_kwh: float, now_g_per_kwh: float | None) -> float:
-    """How much worse than the best a start may be: at most half of what the best one saves against now."""
-    if now_g_per_kwh is None:
+def _slack_ratio(wish: Wish, best: ScheduleOption) -> float:
+    """How much worse than the best a start may be that is worth waiting for."""
+    now, value = best.now_intensity_g_per_kwh, best.intensity_g_per_kwh
+    if now is None:
         return SLACK_RATIO
-    if best_g_per_kwh <= 0.0:
+    if value <= 0.0:
         return 0.0
-    return max(0.0, min(SLACK_RATIO, (now_g_per_kwh / best_g_per_kwh - 1.0) / 2.0))
+    return max(0.0, min(SLACK_RATIO, _limit_g_per_kwh(wish, now) / value - 1.0))
+
+
+def _tolerance_ratio(wish: Wish, best: ScheduleOption) -> float:
+    """How much worse than the best a start that is drawn may be: it keeps half of what the best one saves."""
+    now, value = best.now_intensity_g_per_kwh, best.intensity_g_per_kwh
+    slack_ratio = _slack_ratio(wish, best)
+    return slack_ratio if now is None or value <= 0.0 else max(0.0, min(slack_ratio, (now / value - 1.0) / 2.0))
 
 
 def _starting_at(option: ScheduleOption, series: SeriesLike, start_us: int) -> ScheduleOption | None:
@@ -281,23 +331,35 @@ def _starting_at(option: ScheduleOption, series: SeriesLike, start_us: int) -> S
     return replace(option, spans=(moved,), intensity_g_per_kwh=value, emissions_g=emissions_g)
 
 
-def _against(option: ScheduleOption, at_home: ScheduleOption | None) -> ScheduleOption:
-    """Compare with a start at once at home, which is what happens without a plan."""
-    now = at_home.now_intensity_g_per_kwh if at_home is not None else None
+def _against(option: ScheduleOption, now: float | None) -> ScheduleOption:
+    """Compare with a start at once: the one at home is what happens without a plan."""
     saving_ratio = None if not now else 1.0 - option.intensity_g_per_kwh / now
     return replace(option, now_intensity_g_per_kwh=now, saving_ratio=saving_ratio)
 
 
-def _because(answer: ScheduleAnswer, option: ScheduleOption, home: str, *, is_now: bool) -> str:
+def _because(answer: ScheduleAnswer, option: ScheduleOption, *, is_now: bool) -> str:
     """Explain a choice: signal, place, then and now, and where that is known from."""
+    home = answer.by_location[0].location
     kind = f"the {answer.meta.signal} intensity"
     source = f"{option.location}, {' and '.join(answer.meta.sources)}{', stale' if answer.meta.is_stale else ''}"
     then = f"{option.intensity_g_per_kwh:.0f} g/kWh"
     now, ratio = option.now_intensity_g_per_kwh, option.saving_ratio
-    if is_now and option.location == home:
+    if is_now and (more := _what_saves_more(answer, option)):
+        return f"{kind} is {then} now, and {more} ({source})"
+    if is_now and option.location == home and len(option.spans) == 1:
         return f"{kind} is {then} now and not lower before the deadline ({source})"
     where = "" if option.location == home else f" in {home}"
     if now is None or ratio is None:
         return f"{kind} is {then} then; what it is now{where} is not known ({source})"
     saving = f"{units.percent_from_ratio(ratio)} less"
     return f"{kind} is {then} then and {now:.0f} now{where}, {saving} ({source})"
+
+
+def _what_saves_more(answer: ScheduleAnswer, option: ScheduleOption) -> str:
+    """Tell what was passed over for a start at once; empty where that is best."""
+    best, value = answer.best, option.intensity_g_per_kwh
+    if best is None or best.intensity_g_per_kwh >= value:
+        return ""
+    saving = units.percent_from_ratio(1.0 - best.intensity_g_per_kwh / value, decimals=1)
+    what = "waiting" if best.location == option.location else f"running in {best.location}"
+    return f"{what} would save only {saving}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from codecarbon import units
 from codecarbon.carbon_aware import arguments
 from codecarbon.carbon_aware.configured import allows_synthetic, make_planner, new_seed
-from codecarbon.carbon_aware.decision import Decision, Wish, latest_end_us
+from codecarbon.carbon_aware.decision import DEFAULT_MIN_SAVING_PERCENT, Decision, Wish, latest_end_us
 from codecarbon.carbon_aware.waiting import Wait
 from codecarbon.errors import ConfigError
 
@@ -35,6 +35,7 @@ def carbon_aware(
     regions: str | Sequence[str] | None = None,
     source: str | None = None,
     config: str | None = None,
+    min_saving_percent: float = DEFAULT_MIN_SAVING_PERCENT,
     planner: Planner | None = None,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
@@ -55,6 +56,7 @@ def carbon_aware(
         regions: Where it may run; this machine's place by default. The function is not moved: only the first counts.
         source: A configured data source, or a kind of source such as ``"sample"``.
         config: A file like ``appsettings.json``, in place of those found in the working folder.
+        min_saving_percent: What waiting must save at least, 0 to 100; below it the function runs at once.
         planner: Decides in place of the one that the configuration makes.
         clock: Seconds since 1970.
         sleep: Sleeps for some seconds.
@@ -68,6 +70,9 @@ def carbon_aware(
         deadline_us=_read("deadline", arguments.parse_time_us, deadline, arguments.TIME_FORMS),
         within_s=_read("within", arguments.parse_duration_s, within, arguments.DURATION_FORMS),
         regions=arguments.parse_keys(regions or ()),
+        min_saving_ratio=_read(
+            "min_saving_percent", arguments.parse_percent_ratio, min_saving_percent, arguments.PERCENT_FORMS
+        ),
         source=source,
         planner=planner or make_planner(source=source, config=config, clock=clock),
         clock=clock,
@@ -110,6 +115,7 @@ class _Job:
         deadline_us: int | None,
         within_s: float | None,
         regions: tuple[str, ...],
+        min_saving_ratio: float,
         source: str | None,
         planner: Planner,
         clock: Callable[[], float],
@@ -118,6 +124,7 @@ class _Job:
         self._deadline_us = deadline_us
         self._within_s = within_s
         self._regions = regions
+        self._min_saving_ratio = min_saving_ratio
         self._source = source
         self._planner = planner
         self._clock = clock
@@ -152,6 +159,7 @@ class _Job:
             locations=self._regions[:1],
             seed=self._seed,
             allows_synthetic=allows_synthetic(self._source),
+            min_saving_ratio=self._min_saving_ratio,
         )
 
 

@@ -117,6 +117,15 @@ _Within = Annotated[
         "--within", metavar="TIME", help="How soon it must begin (default: 24h, or the deadline's).", show_default=False
     ),
 ]
+_MinSaving = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--min-saving",
+        metavar="PERCENT",
+        help="What waiting must save at least; below it the answer is to run now (default: 1).",
+        show_default=False,
+    ),
+]
 _Regions = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
@@ -159,6 +168,7 @@ def _when(
     duration: _Duration = None,
     deadline: _Deadline = None,
     within: _Within = None,
+    min_saving: _MinSaving = None,
     regions: _Regions = None,
     power: Annotated[
         Optional[str],  # noqa: UP045
@@ -193,7 +203,18 @@ def _when(
     from codecarbon.cli import when
 
     ask = when.Ask(
-        duration, deadline, within, regions, power, pieces, resume_cost, alternatives, source, config, spread
+        duration=duration,
+        deadline=deadline,
+        within=within,
+        min_saving=min_saving,
+        regions=regions,
+        power=power,
+        pieces=pieces,
+        resume_cost=resume_cost,
+        alternatives=alternatives,
+        source=source,
+        config=config,
+        is_spread=spread,
     )
     when.when(ask, "json" if json else form)
 
@@ -207,6 +228,7 @@ def _run(
     duration: _Duration = None,
     deadline: _Deadline = None,
     within: _Within = None,
+    min_saving: _MinSaving = None,
     regions: _Regions = None,
     source: _Source = None,
     config: _Config = None,
@@ -231,7 +253,7 @@ def _run(
         cli_options.fail("there is no command to run", cli_options.FAILURE)
     wishes = monitor.Wishes(offline=offline, api=api, csv=csv, json=json, json_file=json_file)
     settings = cli_options.given(options)
-    ask = Ask(duration, deadline, within, regions, source=source, config=config, is_spread=spread)
+    ask = Ask(duration, deadline, within, min_saving, regions, source=source, config=config, is_spread=spread)
     raise typer.Exit(run.run(ctx.args, wishes, settings, ask, start=when, is_dry=dry_run))
 
 

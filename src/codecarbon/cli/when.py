@@ -13,7 +13,7 @@ import typer
 from codecarbon import units
 from codecarbon.carbon_aware import arguments
 from codecarbon.carbon_aware.configured import allows_synthetic, is_known_source, make_planner, new_seed
-from codecarbon.carbon_aware.decision import Wish, latest_end_us
+from codecarbon.carbon_aware.decision import DEFAULT_MIN_SAVING_PERCENT, Wish, latest_end_us
 from codecarbon.cli import picture, text
 from codecarbon.errors import ConfigError
 
@@ -41,6 +41,7 @@ class Ask(NamedTuple):
     duration: str | None = None
     deadline: str | None = None
     within: str | None = None
+    min_saving: str | None = None
     regions: str | None = None
     power: str | None = None
     pieces: str | None = None
@@ -105,6 +106,9 @@ def read_wish(ask: Ask, *, now_us: int, default_duration: str | None = None) -> 
     deadline_us = _read("deadline", arguments.parse_time_us, ask.deadline)
     within_s = _read("within", arguments.parse_duration_s, ask.within)
     pieces = _read("pieces", _count, ask.pieces)
+    min_saving_ratio = _read("min-saving", arguments.parse_percent_ratio, ask.min_saving)
+    if min_saving_ratio is None:
+        min_saving_ratio = units.ratio_from_percent(DEFAULT_MIN_SAVING_PERCENT)
     return Wish(
         duration_s=duration_s,
         latest_end_us=latest_end_us(now_us, duration_s, deadline_us=deadline_us, within_s=within_s),
@@ -115,6 +119,7 @@ def read_wish(ask: Ask, *, now_us: int, default_duration: str | None = None) -> 
         alternatives=_read("alternatives", _count, ask.alternatives) or 3,
         seed=new_seed() if ask.is_spread else None,
         allows_synthetic=allows_synthetic(ask.source),
+        min_saving_ratio=min_saving_ratio,
     )
 
 
@@ -134,6 +139,7 @@ def _read(name: str, parse: Callable[[str], _Value], given: str | None) -> _Valu
         expected = {
             "deadline": arguments.TIME_FORMS,
             "power": arguments.POWER_FORMS,
+            "min-saving": arguments.PERCENT_FORMS,
             "pieces": f"a whole number from 1 to {_MOST}",
             "alternatives": f"a whole number from 1 to {_MOST}",
         }.get(name, arguments.DURATION_FORMS)
@@ -191,6 +197,7 @@ def document(decision: Decision, wish: Wish) -> dict[str, object]:
         "start_epoch_s": units.s_from_us(decision.start_us),
         "duration_s": wish.duration_s,
         "latest_end_utc": units.iso_from_us(wish.latest_end_us),
+        "min_saving_ratio": wish.min_saving_ratio,
         "location": None if option is None else option.location,
         "signal": decision.signal or None,
         "sources": list(decision.sources),

@@ -7,7 +7,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from codecarbon.carbon_aware.arguments import parse_duration_s, parse_keys, parse_power_w, parse_time_us
+from codecarbon.carbon_aware.arguments import (
+    parse_duration_s,
+    parse_keys,
+    parse_percent_ratio,
+    parse_power_w,
+    parse_time_us,
+)
 from codecarbon.units import us_from_iso
 
 
@@ -103,6 +109,19 @@ def test_a_power_is_read(text, power_w):
 def test_what_is_no_power_is_refused(text):
     with pytest.raises(ValueError, match="a power above 0"):
         parse_power_w(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "ratio"), [("5", 0.05), ("2.5%", 0.025), (" 0 % ", 0), ("100", 1), (1, 0.01), (1e-5, 1e-7), (0.5, 0.005)]
+)
+def test_a_percentage_is_read_as_a_ratio(text, ratio):
+    assert parse_percent_ratio(text) == pytest.approx(ratio)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "101", "a few", "1e1", True, -0.1, 100.1, float("nan"), float("inf")])
+def test_what_is_no_percentage_is_refused(text):
+    with pytest.raises(ValueError, match="a percentage from 0 to 100"):
+        parse_percent_ratio(text)
 
 
 def test_keys_are_separated_at_commas_and_named_once():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from codecarbon.carbon_aware.decision import SLACK_RATIO, Planner, Wish, latest_end_us
@@ -245,7 +247,7 @@ def test_spreading_never_eats_what_waiting_saves():
 
     span = TimeSpan(NOW_US + 2 * US_PER_HOUR, NOW_US + 3 * US_PER_HOUR)
     best = ScheduleOption("here", (span,), 100.0, 100.9, 1 - 100 / 100.9)
-    decisions = [decide(Flat(best), seed=str(seed)) for seed in range(40)]
+    decisions = [decide(Flat(best), seed=str(seed), min_saving_ratio=0.0) for seed in range(40)]
     assert len({decision.start_us for decision in decisions}) > 30
     assert max(decision.option.intensity_g_per_kwh for decision in decisions) <= 100.45 + 1e-9
 
@@ -290,8 +292,105 @@ def test_a_job_that_is_best_begun_at_once_is_not_told_as_put_off_since_asking_to
 
 
 def test_a_saving_below_one_percent_is_not_told_as_none():
-    decision = decide(FakeOperations(option(2, 399.0)))
+    decision = decide(FakeOperations(option(2, 399.0)), min_saving_ratio=0.0)
     assert "400 now, < 1 % less" in decision.because
+
+
+def test_waiting_that_saves_next_to_nothing_is_not_worth_it():
+    decision = decide(FakeOperations(option(2, 398.4)), power_w=500.0)
+    assert (decision.start_us, decision.is_now) == (NOW_US, True)
+    assert decision.because == (
+        "the marginal intensity is 400 g/kWh now, and waiting would save only 0.4 % (here, watttime)"
+    )
+    assert decision.option.spans == (TimeSpan(NOW_US, NOW_US + US_PER_HOUR),)
+    assert (decision.option.intensity_g_per_kwh, decision.option.saving_ratio) == (400.0, 0.0)
+    assert decision.option.emissions_g == pytest.approx(200.0), "half a kilowatt for an hour"
+    assert [way.intensity_g_per_kwh for way in decision.alternatives] == [398.4], "what was passed over is still told"
+
+
+@pytest.mark.parametrize(
+    ("value", "min_saving_ratio", "is_now"),
+    [(396.0, 0.01, False), (396.1, 0.01, True), (396.0, 0.011, True), (399.9, 0.0, False), (100.0, 0.8, True)],
+)
+def test_what_waiting_must_save_can_be_set(value, min_saving_ratio, is_now):
+    assert decide(FakeOperations(option(2, value)), min_saving_ratio=min_saving_ratio).is_now is is_now
+
+
+def test_a_run_in_pieces_that_saves_next_to_nothing_is_left_in_one():
+    first, second = option(0, 398.0), option(3, 398.0)
+    split = replace(first, spans=(first.spans[0], second.spans[0]))
+    decision = decide(FakeOperations(split), pieces=2)
+    assert decision.is_now
+    assert decision.option.spans == (TimeSpan(NOW_US, NOW_US + US_PER_HOUR),)
+    assert "waiting would save only 0.5 %" in decision.because
+
+
+def test_pieces_that_begin_now_are_told_with_what_they_save():
+    first, second = option(0, 100.0), option(3, 100.0)
+    split = replace(first, spans=(first.spans[0], second.spans[0]))
+    decision = decide(FakeOperations(split), pieces=2)
+    assert (decision.is_now, decision.option.spans) == (True, split.spans)
+    assert "100 g/kWh then and 400 now, 75 % less" in decision.because
+
+
+class Places(FakeOperations):
+    """Knows two places, each with its best way to run and what a run now would be."""
+
+    def __init__(self, home: tuple[int, float, float], away: tuple[int, float, float]):
+        super().__init__()
+        self.ways = [
+            replace(option(start_h, value, location=location), now_intensity_g_per_kwh=now)
+            for location, (start_h, value, now) in (("home", home), ("here", away))
+        ]
+
+    def schedule(self, request):
+        places = tuple(LocationSchedule(way.location, NOW_US, (way,)) for way in self.ways)
+        return ScheduleAnswer(min(self.ways, key=lambda way: way.intensity_g_per_kwh), places, self.meta)
+
+    def forecasts(self, locations, start, end, window_min):
+        return super().forecasts(("here",), start, end, window_min)
+
+
+@pytest.mark.parametrize(
+    ("home", "away", "expected"),
+    [
+        ((3, 300.0, 400.0), (3, 100.0, 400.0), ("here", 3, "75 % less (here, watttime)")),
+        ((3, 398.0, 400.0), (3, 99.5, 100.0), ("here", 0, "now, and waiting would save only 0.5 % (here, watttime)")),
+        ((0, 400.0, 400.0), (0, 398.0, 398.0), ("home", 0, "running in here would save only 0.5 % (home, watttime)")),
+        ((0, 400.0, 400.0), (0, 100.0, 100.0), ("here", 0, "100 g/kWh then and 400 now in home, 75 % less")),
+        ((2, 392.0, 400.0), (3, 399.0, 399.5), ("home", 2, "2 % less (home, watttime)")),
+    ],
+)
+def test_waiting_is_judged_against_the_best_place_for_a_run_now(home, away, expected):
+    location, start_h, words = expected
+    decision = decide(Places(home, away), locations=("home", "here"))
+    assert (decision.option.location, decision.start_us) == (location, NOW_US + start_h * US_PER_HOUR)
+    assert words in decision.because
+
+
+def test_where_now_is_not_known_a_start_is_waited_for():
+    assert not decide(FakeOperations(option(2, 399.0, saving_ratio=None)), min_saving_ratio=0.9).is_now
+
+
+def test_no_start_is_drawn_that_saves_less_than_asked_for():
+    # The cheap hours save 75 %; a start beside them would save a little less.
+    starts = [decide(FakeOperations(option(2, 100.0)), seed=str(seed), min_saving_ratio=0.75) for seed in range(40)]
+    assert len({decision.start_us for decision in starts}) > 30
+    assert {round(decision.option.intensity_g_per_kwh, 9) for decision in starts} == {100.0}
+
+
+def test_an_earlier_start_that_saves_less_than_asked_for_is_not_kept():
+    kept_us = NOW_US + int(1.999 * US_PER_HOUR)
+    loose, strict = (
+        decide(FakeOperations(option(2, 100.0)), kept_us=kept_us, min_saving_ratio=least) for least in (0.74, 0.75)
+    )
+    assert loose.start_us == kept_us
+    assert strict.start_us == NOW_US + 2 * US_PER_HOUR
+
+
+def test_a_start_that_a_newer_forecast_makes_worthless_is_given_up():
+    decision = decide(FakeOperations(option(2, 398.0)), kept_us=NOW_US + 2 * US_PER_HOUR)
+    assert decision.is_now
 
 
 def test_the_reason_of_a_place_stands_behind_because_in_one_sentence():

@@ -170,12 +170,25 @@ def test_made_up_data_are_taken_only_by_name(source, allows):
     assert planner.wishes[0].allows_synthetic is allows
 
 
+@pytest.mark.parametrize(("arguments", "ratio"), [({}, 0.01), ({"min_saving_percent": 7.5}, 0.075)])
+def test_what_waiting_must_save_is_a_part_of_the_wish(arguments, ratio):
+    planner = FakePlanner()
+
+    @decorator(planner, **arguments)
+    def work():
+        pass
+
+    work()
+    assert planner.wishes[0].min_saving_ratio == pytest.approx(ratio)
+
+
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [
         ({"duration": "soon"}, "duration"),
         ({"duration": 0}, "duration"),
         ({"within": "-1h"}, "within"),
+        ({"min_saving_percent": 101}, "min_saving_percent"),
         ({"deadline": datetime(2030, 5, 17)}, "deadline"),  # noqa: DTZ001
         ({"deadline": "tomorrow"}, "deadline"),
     ],

@@ -65,6 +65,13 @@ def test_percent_is_only_whole_when_the_ratio_is(ratio, shown):
 
 
 @pytest.mark.parametrize(
+    ("ratio", "shown"), [(0.0, "0.0 %"), (0.0004, "< 0.1 %"), (0.004, "0.4 %"), (0.9999, "> 99.9 %"), (1.0, "100.0 %")]
+)
+def test_percent_can_have_a_decimal(ratio, shown):
+    assert units.percent_from_ratio(ratio, decimals=1) == shown
+
+
+@pytest.mark.parametrize(
     ("duration_s", "shown"), [(0.0042, "0.00420 s"), (10.21, "10.2 s"), (125, "2:05 min"), (3725, "1:02:05 h")]
 )
 def test_duration_turns_to_clock_time(duration_s, shown):

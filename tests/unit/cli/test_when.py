@@ -61,7 +61,7 @@ WISH = Wish(3600.0, NOW_US + 24 * US_PER_HOUR, ("eastus",))
 
 
 def test_options_become_a_wish():
-    ask = when.Ask("3h", None, "24h", "eastus,westus", "0.3kW", "2", "5m", "4", "sample", None, False)
+    ask = when.Ask("3h", None, "24h", "2.5%", "eastus,westus", "0.3kW", "2", "5m", "4", "sample", None, False)
     wish = when.read_wish(ask, now_us=NOW_US)
     assert wish == Wish(
         duration_s=10800.0,
@@ -73,7 +73,13 @@ def test_options_become_a_wish():
         alternatives=4,
         seed=None,
         allows_synthetic=True,
+        min_saving_ratio=0.025,
     )
+
+
+def test_waiting_has_to_save_one_percent_unless_told_otherwise():
+    assert when.read_wish(when.Ask("3h"), now_us=NOW_US).min_saving_ratio == 0.01
+    assert when.read_wish(when.Ask("3h", min_saving="0"), now_us=NOW_US).min_saving_ratio == 0
 
 
 def test_starts_are_spread_differently_each_time():
@@ -94,6 +100,8 @@ def test_a_duration_is_needed_where_nothing_stands_in():
         (when.Ask("long"), "duration"),
         (when.Ask("3h", deadline="tomorrow"), "deadline"),
         (when.Ask("3h", within="soon"), "within"),
+        (when.Ask("3h", min_saving="a bit"), "min-saving"),
+        (when.Ask("3h", min_saving=""), "min-saving"),
         (when.Ask("3h", power="much"), "power"),
         (when.Ask("3h", pieces="0"), "pieces"),
         (when.Ask("3h", pieces="two"), "pieces"),
@@ -178,6 +186,7 @@ def test_json_has_the_choice_and_what_it_rests_on():
     assert document["start_utc"] == "2030-05-18T02:30:15Z"
     assert document["start_epoch_s"] == START_US / 1e6
     assert document["latest_end_utc"] == "2030-05-18T22:10:20.500000Z"
+    assert document["min_saving_ratio"] == 0.01
     assert (document["signal"], document["sources"], document["is_synthetic"]) == ("average", ["sample"], False)
     assert document["chosen"]["spans_utc"] == [["2030-05-18T02:30:15Z", "2030-05-18T03:30:15Z"]]
     assert document["chosen"]["saving_ratio"] == 0.75
