@@ -11,15 +11,13 @@ All are rounded to 0.1 degree: they say which grid a region is on, not where a b
 
 from __future__ import annotations
 
-import argparse
 import csv
-import hashlib
 import json
-import sys
 from pathlib import Path
 
+from shipped_tables import ABOUT_FILE, DATA, read_about, run, write_about, write_table
+
 TOOLS = Path(__file__).resolve().parent
-DATA = TOOLS.parent / "src" / "codecarbon" / "data"
 HEADER = (
     *("region", "city", "latitude_deg", "longitude_deg", "iso3", "subdivision"),
     *("electricity_maps", "uk_carbon_intensity", "source"),
@@ -110,29 +108,10 @@ def build(folder: Path) -> list[tuple[str, ...]]:
 
 def build_files(folder: Path) -> dict[str, str]:
     """Return the text of the table, and of the list of tables with its entry."""
-    rows = build(folder)
-    text = "".join("\t".join(row) + "\n" for row in [HEADER, *rows])
-    about = json.loads((DATA / "tables.json").read_text(encoding="utf-8"))
-    about["locations"] = {**ABOUT, "rows": len(rows), "sha256": hashlib.sha256(text.encode()).hexdigest()}
-    return {"locations.tsv": text, "tables.json": json.dumps(about, indent=1, ensure_ascii=False) + "\n"}
-
-
-def main() -> int:
-    """Write the table, or with ``--check`` say whether it would change."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder with the published lists")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the shipped table differs")
-    options = parser.parse_args()
-    stale = 0
-    for name, text in build_files(options.folder).items():
-        path = DATA / name
-        same = path.exists() and path.read_text(encoding="utf-8") == text
-        stale += not same
-        if not options.check:
-            path.write_text(text, encoding="utf-8", newline="\n")
-        print(f"{'same   ' if same else 'differs' if options.check else 'written'} {name}")
-    return 1 if options.check and stale else 0
+    about = read_about()
+    text, about["locations"] = write_table("locations", HEADER, build(folder), ABOUT)
+    return {"locations.tsv": text, ABOUT_FILE: write_about(about)}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(build_files, __doc__, folder="the published lists")

@@ -10,14 +10,13 @@ key, so that one ``str.find`` is a lookup; ``tables.json`` describes each of the
 
 from __future__ import annotations
 
-import argparse
 import csv
-import hashlib
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from shipped_tables import ABOUT_FILE, read_about, run, write_about, write_table
 
 KG_PER_LB = 0.45359237  # exact; grams per kWh = pounds per MWh times this
 # kg CO2 per kWh of electricity from the fuel, of https://github.com/responsibleproblemsolving/energy-usage.
@@ -38,7 +37,6 @@ GCP_SPELLING = {"me-cenrtal1": "me-central1"}  # a slip in the published collect
 NOT_A_STATE = {"South Korea"}  # a country in the state column
 COUNTRY_HEADER = ("iso3", "iso2", "name", "g_per_kwh", "year", "basis", "source")
 REGION_HEADER = ("place", "code", "g_per_kwh", "year", "source", "published_lb_per_mwh")
-OUT = Path(__file__).resolve().parent.parent / "src" / "codecarbon" / "data"
 Row = tuple[str, ...]
 Table = tuple[Row, list[Row]]  # header, rows
 
@@ -316,35 +314,11 @@ def build(folder: Path) -> dict[str, str]:
     files: dict[str, str] = {}
     about: dict[str, dict[str, Any]] = {}
     for name, (header, rows) in tables.items():
-        lines = ["\t".join(row) for row in [header, *rows]]
-        text = "\n".join(lines) + "\n"
-        if any(len(row) != len(header) for row in rows) or text.count("\n") != len(rows) + 1:
-            raise SystemExit(f"{name}: a cell holds a separator, or a row is too short")
-        files[f"{name}.tsv"] = text
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        about[name] = {**ABOUT[name], "rows": len(rows), "sha256": digest}
+        files[f"{name}.tsv"], about[name] = write_table(name, header, rows, ABOUT[name])
     about["cpu_tdp"]["dropped"] = dropped
-    about["locations"] = load(OUT / "tables.json")["locations"]  # tools/build_locations.py makes and describes it
-    files["tables.json"] = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
-    return files
-
-
-def main() -> int:
-    """Write the tables, or with ``--check`` say which would change."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="folder with the published figures")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a shipped table differs")
-    options = parser.parse_args()
-    stale = 0
-    for name, text in build(options.folder).items():
-        path = OUT / name
-        same = path.exists() and path.read_text(encoding="utf-8") == text
-        stale += not same
-        if not options.check:
-            path.write_text(text, encoding="utf-8", newline="\n")
-        print(f"{'same   ' if same else 'differs' if options.check else 'written'} {name}")
-    return 1 if options.check and stale else 0
+    about["locations"] = read_about()["locations"]  # tools/build_locations.py makes and describes it
+    return {**files, ABOUT_FILE: write_about(about)}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(build, __doc__, folder="the published figures")

@@ -14,12 +14,19 @@ from codecarbon.data.cpu import _split
 ROOT = Path(__file__).parents[3]
 
 
+def load_script(name):
+    """Load a script of ``tools`` as Python runs it: with its folder in front of the path."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"tools/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "tools")
+        spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="module")
 def builder():
-    spec = importlib.util.spec_from_file_location("build_tables", ROOT / "tools/build_tables.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("build_tables")
 
 
 def test_builder_and_lookup_split_names_alike(builder):
@@ -102,3 +109,27 @@ def test_cloud_region_without_a_country_stops_the_build(builder, tmp_path):
     (tmp_path / "locations/azure-regions.json").write_text("{}", encoding="utf-8")
     with pytest.raises(SystemExit, match="aws/mars-north-1"):
         builder.build_cloud(tmp_path)
+
+
+@pytest.mark.parametrize("rows", [[("a", "b\tc")], [("a", "b\nc")], [("a",)]])
+def test_a_table_that_could_not_be_read_again_stops_the_build(rows):
+    with pytest.raises(SystemExit, match="a cell holds a separator, or a row is too short"):
+        load_script("shipped_tables").write_table("things", ("key", "value"), rows, {})
+
+
+def test_a_table_is_written_or_only_compared(tmp_path, monkeypatch, capsys):
+    tables = load_script("shipped_tables")
+    text, about = tables.write_table("things", ("key", "value"), [("a", "1")], {"content": "things"})
+    assert (text, about["rows"], about["content"]) == ("key\tvalue\na\t1\n", 1, "things")
+    monkeypatch.setattr(tables, "DATA", tmp_path)
+
+    def run(*options):
+        monkeypatch.setattr("sys.argv", ["script", str(tmp_path), *options])
+        with pytest.raises(SystemExit) as ended:
+            tables.run(lambda folder: {"things.tsv": text}, "Build.", folder="figures")
+        return ended.value.code, capsys.readouterr().out
+
+    assert run("--check") == (1, "differs things.tsv\n")
+    assert not (tmp_path / "things.tsv").exists()
+    assert run() == (0, "written things.tsv\n")
+    assert run("--check") == (0, "same    things.tsv\n")
