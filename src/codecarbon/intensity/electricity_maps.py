@@ -13,8 +13,8 @@ from codecarbon.errors import ConfigError, NoIntensityData, ProviderDataError, P
 from codecarbon.intensity.answers import begun, ceil_us, floor_us, overlapping
 from codecarbon.intensity.electricity_maps_place import BASE_URL, TOKEN_HEADER, check_auth, find_place
 from codecarbon.intensity.electricity_maps_wire import CALLS, CALLS_WINDOW_S, Wire
-from codecarbon.intensity.feed import earliest_us
-from codecarbon.intensity.zones import no_old_forecasts
+from codecarbon.intensity.feed import earliest_us, with_rate
+from codecarbon.intensity.provider import refuse_old_forecasts
 from codecarbon.model import IntensitySeries, TimeSpan
 from codecarbon.units import US_PER_DAY, US_PER_HOUR, US_PER_MIN, iso_from_us, us_from_s
 
@@ -76,15 +76,14 @@ class ElectricityMaps:
         clock: Callable[[], float] = time.time,
         **options: Unpack[TransportOptions],
     ) -> None:
-        from codecarbon.transport import TokenBucket, Transport, fingerprint
+        from codecarbon.transport import Transport, fingerprint
 
         check_auth(base_url, header, token)
         if emission_factor_type not in {None, "lifecycle", "direct"}:
             raise ConfigError("EmissionFactorType", emission_factor_type, "constructor", "lifecycle or direct")
         if horizon_h is not None and horizon_h not in HORIZONS_H:
             raise ConfigError("horizon_h", horizon_h, "constructor", "6, 24, 48 or 72")
-        bucket = TokenBucket(CALLS, CALLS_WINDOW_S, monotonic=options.get("monotonic", time.monotonic))
-        own: TransportOptions = {"rate": bucket, **options}
+        own = with_rate(options, CALLS, CALLS_WINDOW_S)
         self._clock = clock
         self._basis = emission_factor_type or "lifecycle"
         self._is_measured_only = bool(disable_estimations)
@@ -155,14 +154,7 @@ class ElectricityMaps:
             is_stale=found.is_stale,
         )
 
-    def forecast_at(self, where: Location, requested_us: int, *, look_back_us: int = 0) -> IntensitySeries:
-        """Refuse: the service has no old forecasts.
-
-        Raises:
-            CapabilityError: Always.
-        """
-        del requested_us, look_back_us
-        raise no_old_forecasts(self.name, where)
+    forecast_at = refuse_old_forecasts
 
     def close(self) -> None:
         """Close the connections."""

@@ -14,6 +14,7 @@ from codecarbon.errors import CapabilityError
 from codecarbon.intensity.answers import begun, overlapping
 from codecarbon.intensity.electricity_maps_place import BASE_URL, TOKEN_HEADER, check_auth, find_place
 from codecarbon.intensity.electricity_maps_wire import CALLS, CALLS_WINDOW_S, LATEST, Wire
+from codecarbon.intensity.feed import with_rate
 from codecarbon.model import IntensitySeries
 from codecarbon.units import us_from_s
 
@@ -59,14 +60,13 @@ class ElectricityMapsFree:
         clock: Callable[[], float] = time.time,
         **options: Unpack[TransportOptions],
     ) -> None:
-        from codecarbon.transport import TokenBucket, Transport, fingerprint
+        from codecarbon.transport import Transport, fingerprint
 
         if (urlsplit(base_url.strip()).hostname or "") in _OLD_HOSTS:
             logger.warning("%s: CO2 Signal is out of service, %s is asked in its place", self.name, BASE_URL)
             base_url = BASE_URL
         check_auth(base_url, TOKEN_HEADER, token)
-        bucket = TokenBucket(CALLS, CALLS_WINDOW_S, monotonic=options.get("monotonic", time.monotonic))
-        own: TransportOptions = {"rate": bucket, **options}
+        own = with_rate(options, CALLS, CALLS_WINDOW_S)
         self._clock = clock
         transport = Transport(self.name, base_url, credential=True, clock=clock, **own)
         owner = fingerprint(base_url, TOKEN_HEADER, token)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from codecarbon.errors import NoIntensityData
 from codecarbon.intensity.answers import AnswerReader, Row, begun, floor_us, overlapping, still_to_come, whole_days
-from codecarbon.intensity.feed import UNKNOWN_ISSUE_NOTE, Feed, in_s
-from codecarbon.intensity.zones import coordinates_deg, country_code, named_zone, no_old_forecasts, outside
+from codecarbon.intensity.feed import UNKNOWN_ISSUE_NOTE, Feed, in_s, with_rate
+from codecarbon.intensity.provider import refuse_old_forecasts
+from codecarbon.intensity.zones import coordinates_deg, country_code, named_zone, outside
 from codecarbon.model import IntensityPoint, IntensitySeries, TimeSpan
 from codecarbon.units import US_PER_DAY, US_PER_MIN, iso_from_us, us_from_s
 
@@ -69,17 +70,15 @@ class EnergiDataService:
         clock: Callable[[], float] = time.time,
         **options: Unpack[TransportOptions],
     ) -> None:
-        from codecarbon.transport import DiskCache, TokenBucket, Transport
+        from codecarbon.transport import DiskCache, Transport
 
         self._clock = clock
         kept = cache or DiskCache(clock=clock)
         self._feeds = {}
         for dataset in (OBSERVED, FORECAST):  # the limit is counted for each
-            bucket = TokenBucket(_CALLS, _WINDOW_S, monotonic=options.get("monotonic", time.monotonic))
-            own: TransportOptions = {"rate": bucket, "longest_wait_s": _PATIENCE_S, "tries": 1, **options}
-            self._feeds[dataset] = Feed(
-                self.name, Transport(self.name, base_url, clock=clock, **own), kept, owner=base_url
-            )
+            own = with_rate({"longest_wait_s": _PATIENCE_S, "tries": 1, **options}, _CALLS, _WINDOW_S)
+            transport = Transport(self.name, base_url, clock=clock, **own)
+            self._feeds[dataset] = Feed(self.name, transport, kept, owner=base_url)
 
     def zone_of(self, where: Location) -> str:
         """Find the price area, ``DK1`` or ``DK2``.
@@ -150,14 +149,7 @@ class EnergiDataService:
             note=UNKNOWN_ISSUE_NOTE,
         )
 
-    def forecast_at(self, where: Location, requested_us: int, *, look_back_us: int = 0) -> IntensitySeries:
-        """Refuse: each forecast replaces the one before.
-
-        Raises:
-            CapabilityError: Always.
-        """
-        del requested_us, look_back_us
-        raise no_old_forecasts(self.name, where)
+    forecast_at = refuse_old_forecasts
 
     def close(self) -> None:
         """Close the connections."""

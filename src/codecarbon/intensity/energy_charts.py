@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codecarbon.errors import NoIntensityData
 from codecarbon.intensity.answers import AnswerReader, Row, begun, overlapping, shown, still_to_come, whole_days
-from codecarbon.intensity.feed import UNKNOWN_ISSUE_NOTE, Feed, in_s
-from codecarbon.intensity.zones import country_code, named_zone, no_old_forecasts, outside
+from codecarbon.intensity.feed import UNKNOWN_ISSUE_NOTE, Feed, in_s, with_rate
+from codecarbon.intensity.provider import refuse_old_forecasts
+from codecarbon.intensity.zones import country_code, named_zone, outside
 from codecarbon.model import IntensityPoint, IntensitySeries, TimeSpan
 from codecarbon.units import US_PER_DAY, US_PER_MIN, US_PER_S, iso_from_us, us_from_s
 
@@ -79,11 +80,10 @@ class EnergyCharts:
         clock: Callable[[], float] = time.time,
         **options: Unpack[TransportOptions],
     ) -> None:
-        from codecarbon.transport import DiskCache, TokenBucket, Transport
+        from codecarbon.transport import DiskCache, Transport
 
         self._clock = clock
-        bucket = TokenBucket(_CALLS, _WINDOW_S, monotonic=options.get("monotonic", time.monotonic))
-        own: TransportOptions = {"rate": bucket, "longest_wait_s": _PATIENCE_S, "tries": 1, **options}
+        own = with_rate({"longest_wait_s": _PATIENCE_S, "tries": 1, **options}, _CALLS, _WINDOW_S)
         transport = Transport(self.name, base_url, clock=clock, **own)
         self._feed = Feed(self.name, transport, cache or DiskCache(clock=clock), owner=base_url)
         self._is_deprecated = False
@@ -140,14 +140,7 @@ class EnergyCharts:
             note=f"{UNKNOWN_ISSUE_NOTE}; {_BASIS_NOTE}",
         )
 
-    def forecast_at(self, where: Location, requested_us: int, *, look_back_us: int = 0) -> IntensitySeries:
-        """Refuse: old forecasts are not kept.
-
-        Raises:
-            CapabilityError: Always.
-        """
-        del requested_us, look_back_us
-        raise no_old_forecasts(self.name, where)
+    forecast_at = refuse_old_forecasts
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypedDict, TypeVar
 
@@ -40,6 +41,20 @@ class TransportOptions(TypedDict, total=False):
     jitter: Callable[[], float] | None
     longest_wait_s: float
     unasked_wait_s: float | None
+
+
+def with_rate(options: TransportOptions, calls: int, window_s: float) -> TransportOptions:
+    """Add what a service allows to the options for its transport, unless they say it themselves.
+
+    Args:
+        options: As the provider was given them.
+        calls: How many calls it allows within a window.
+        window_s: How long that is, seconds, by the transport's own clock.
+    """
+    from codecarbon.transport import TokenBucket
+
+    rate = TokenBucket(calls, window_s, monotonic=options.get("monotonic", time.monotonic))
+    return {"rate": rate, **options}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from codecarbon.errors import CapabilityError
+
 if TYPE_CHECKING:
     from codecarbon.model import IntensitySeries, Location, Signal, TimeSpan
 
@@ -61,3 +63,15 @@ class IntensityProvider(Protocol):
             CapabilityError: The provider does not keep old forecasts.
             NoIntensityData: None was made within that time.
         """
+
+
+def refuse_old_forecasts(
+    self: IntensityProvider, where: Location, requested_us: int, *, look_back_us: int = 0
+) -> IntensitySeries:
+    """Refuse, since each forecast replaces the one before: the method ``forecast_at`` of a provider without old ones.
+
+    Raises:
+        CapabilityError: Always.
+    """
+    del requested_us, look_back_us
+    raise CapabilityError(f"{self.name} keeps no old forecasts", self.name, where.label, "historical_forecast")

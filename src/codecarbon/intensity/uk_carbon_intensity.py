@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from codecarbon.errors import NoIntensityData, ProviderRejected
 from codecarbon.intensity.answers import AnswerReader, Row, begun, ceil_us, floor_us, overlapping, still_to_come
 from codecarbon.intensity.feed import UNKNOWN_ISSUE_NOTE, Feed, earliest_us, in_s
-from codecarbon.intensity.zones import coordinates_deg, country_code, named_zone, no_old_forecasts, outside
+from codecarbon.intensity.provider import refuse_old_forecasts
+from codecarbon.intensity.zones import coordinates_deg, country_code, named_zone, outside
 from codecarbon.model import IntensityPoint, IntensitySeries, TimeSpan
 from codecarbon.units import US_PER_DAY, US_PER_MIN, iso_from_us, us_from_s
 
@@ -155,14 +156,7 @@ class UkCarbonIntensity:
             note=UNKNOWN_ISSUE_NOTE,
         )
 
-    def forecast_at(self, where: Location, requested_us: int, *, look_back_us: int = 0) -> IntensitySeries:
-        """Refuse: old forecasts are not kept.
-
-        Raises:
-            CapabilityError: Always.
-        """
-        del requested_us, look_back_us
-        raise no_old_forecasts(self.name, where)
+    forecast_at = refuse_old_forecasts
 
     def close(self) -> None:
         """Close the connections."""

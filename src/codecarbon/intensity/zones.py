@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codecarbon.errors import CapabilityError, NoIntensityData
+from codecarbon.errors import NoIntensityData
 
 if TYPE_CHECKING:
     from codecarbon.model import Location
@@ -40,11 +40,6 @@ def coordinates_deg(where: Location) -> tuple[float, float] | None:
         return None
     is_on_earth = abs(latitude) <= _POLE_DEG and abs(longitude) <= _DATE_LINE_DEG
     return (latitude, longitude) if is_on_earth else None
-
-
-def no_old_forecasts(provider: str, where: Location) -> CapabilityError:
-    """Make the error of a provider whose forecasts each replace the one before."""
-    return CapabilityError(f"{provider} keeps no old forecasts", provider, where.label, "historical_forecast")
 
 
 def outside(provider: str, where: Location, why: str) -> NoIntensityData:
