@@ -39,6 +39,7 @@ WORK = ROOT / "build" / "nox"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 BASE = PYPROJECT["project"]["dependencies"]
 WEB = PYPROJECT["project"]["optional-dependencies"]["carbon-aware"]
+OFFSET = PYPROJECT["project"]["optional-dependencies"]["offset"]
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = nox.project.python_versions(PYPROJECT)
 # What goes into a wheel: a change in any of these, and only these, means another build.
@@ -209,7 +210,7 @@ def fix(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the installed package as a user's type checker sees it, and the stubs against the compiled modules."""
-    install_wheel(session, *WEB, *group("types"))
+    install_wheel(session, *WEB, *OFFSET, *group("types"))
     cache = f"--cache-dir={WORK / 'mypy'}"
     session.run("mypy", cache, "-p", "codecarbon")
     session.run("mypy", cache, "tests/typing/api.py")
@@ -225,28 +226,28 @@ def types(session: nox.Session) -> None:
 @nox.session
 def imports(session: nox.Session) -> None:
     """Check the import contracts on the installed package."""
-    install_wheel(session, *WEB, *group("imports"))
+    install_wheel(session, *WEB, *OFFSET, *group("imports"))
     session.run("lint-imports", "--config", str(ROOT / "pyproject.toml"), "--cache-dir", str(WORK / "grimp"))
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the suite on the shared wheel: random order, two processes, warnings are errors."""
-    install_wheel(session, *WEB, *group("test"))
+    install_wheel(session, *WEB, *OFFSET, *group("test"))
     pytest(session, "-n", "2")
 
 
 @nox.session(python=PYTHONS)
 def pythons(session: nox.Session) -> None:
     """Run the suite on every supported Python that is installed: `nox -s pythons`, or `nox -s pythons-3.10`."""
-    install_wheel(session, *WEB, *group("test"))
+    install_wheel(session, *WEB, *OFFSET, *group("test"))
     pytest(session, "-n", "2")
 
 
 ONLY_BASE = """
 import importlib.util as u
 extras = "fastapi", "starlette", "uvicorn", "orjson", "yaml", "sqlalchemy", "pandas", "prometheus_client"
-extras += "opentelemetry", "logfire", "amdsmi"
+extras += "opentelemetry", "logfire", "amdsmi", "makeimpact"
 found = [name for name in extras if u.find_spec(name)]
 assert not found, f"not a base install: {found}"
 """
@@ -315,7 +316,7 @@ def editable(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a dead reference is an error; run its examples."""
-    install_wheel(session, *WEB, *group("docs"))
+    install_wheel(session, *WEB, *OFFSET, *group("docs"))
     session.run("sphinx-build", "-n", "-W", "--keep-going", "-b", "html", "docs", str(WORK / "docs" / "html"))
     session.run("sphinx-build", "-n", "-W", "-q", "-b", "doctest", "docs", str(WORK / "docs" / "doctest"))
 

@@ -30,6 +30,8 @@
     │  ├─ RequestRejected                it is not what the route takes: errors, status, title
     │  ├─ RequestTooLarge                its body is too long
     │  └─ ServerBusy                     too many are being served already
+    ├─ OffsetError                       emissions cannot be offset
+    │  └─ LedgerError                    the file of accruals and purchases cannot be used
     └─ HandlerError                      handler, retryable
 """
 
@@ -333,6 +335,14 @@ class RequestTooLarge(RequestError):
 
 class ServerBusy(RequestError):
     """As many requests as may be are being served already; a later one may succeed."""
+
+
+class OffsetError(CodeCarbonError):
+    """Emissions cannot be offset, or what was bought cannot be kept account of."""
+
+
+class LedgerError(OffsetError):
+    """The file of what was accrued and bought cannot be used; the message says why and what to do."""
 
 
 class HandlerError(CodeCarbonError):

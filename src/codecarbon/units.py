@@ -17,6 +17,8 @@ MJ_PER_J = 1_000
 J_PER_KWH = 3_600_000.0
 G_PER_KG = 1000.0
 KG_PER_LB = 0.45359237
+UG_PER_KG = 1_000_000_000
+UG_PER_LB = 453_592_370
 BYTES_PER_KIB = 1024
 BYTES_PER_GIB = 1024**3
 SECONDS_PER_HOUR = 3600.0
@@ -118,6 +120,40 @@ def g_per_kwh_from_lb_per_mwh(intensity_lb_per_mwh: float) -> float:
 def kg_from_g(mass_g: float) -> float:
     """Convert grams to kilograms."""
     return mass_g / G_PER_KG
+
+
+def ug_from_kg(mass_kg: float) -> int:
+    """Convert kilograms to whole micrograms, rounding down.
+
+    The number counts as it is written: 0.29 kg are 290 000 000 µg, although the nearest binary fraction is a little
+    less.
+
+    Raises:
+        ValueError: It is not finite.
+    """
+    import math
+    from decimal import Context, Decimal
+
+    if not math.isfinite(mass_kg):
+        raise ValueError(f"{mass_kg!r} kg is no mass")
+    # A double has at most 17 digits, and the factor ten: nothing is rounded at 40, whatever context the program set.
+    product = Context(prec=40).multiply(Decimal(repr(float(mass_kg))), Decimal(UG_PER_KG))
+    return math.floor(product)
+
+
+def kg_from_ug(mass_ug: int) -> float:
+    """Convert micrograms to kilograms."""
+    return mass_ug / UG_PER_KG
+
+
+def ug_from_lb(pounds: int) -> int:
+    """Convert whole pounds to micrograms, exactly."""
+    return pounds * UG_PER_LB
+
+
+def lb_from_ug(mass_ug: int) -> int:
+    """Convert micrograms to whole pounds, rounding down."""
+    return mass_ug // UG_PER_LB
 
 
 def gib_from_bytes(size_bytes: float) -> float:

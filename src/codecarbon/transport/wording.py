@@ -23,19 +23,20 @@ def excerpt(answer: Answer) -> str:
     text = answer.body.decode("utf-8", "replace").strip()
     if answer.is_html:
         title = re.search(r"(?is)<title[^>]*>(.*?)</title>", text)
-        return f"an HTML page ({_one_line(title[1])})" if title else "an HTML page"
+        return f"an HTML page ({one_line(title[1])})" if title else "an HTML page"
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
-        return _one_line(text)
+        return one_line(text)
     if isinstance(content, dict):
         said = [content[name] for name in _MEMBERS if isinstance(content.get(name), str) and content[name].strip()]
         if said:
-            return _one_line(": ".join(said))
-    return _one_line(text) if content else ""
+            return one_line(": ".join(said))
+    return one_line(text) if content else ""
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Make one printable line of a text, cut to a length that fits into a message."""
     line = "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
     return line if len(line) <= _LONGEST else line[:_LONGEST] + "…"
 
@@ -48,7 +49,7 @@ def cause_of(error: Exception) -> str:
     # A refused connection is a ConnectTimeoutError to urllib3.
     if isinstance(inner, ConnectTimeoutError) and not isinstance(inner, NewConnectionError):
         return "no connection in time"
-    text = _one_line(_OBJECTS.sub("", str(inner)) or type(inner).__name__)
+    text = one_line(_OBJECTS.sub("", str(inner)) or type(inner).__name__)
     if isinstance(error, requests.exceptions.SSLError):
         return f"its certificate or its TLS is not accepted: {text}"
     if isinstance(error, requests.exceptions.ProxyError):

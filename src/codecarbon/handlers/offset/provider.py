@@ -198,7 +198,7 @@ def make_provider(
     secret = secret_of(key)
     word = check_environment(environment)
     address = None if base_url is None else check_base_url(base_url)
-    made = get_provider_factory(name)(key=secret, environment=word, base_url=address, **options)
+    made: object = get_provider_factory(name)(key=secret, environment=word, base_url=address, **options)
     if not isinstance(made, OffsetProvider):
         expected = "a service with name, environment, quote, purchase and find"
         raise ConfigError("offset_provider", name, PROVIDER_GROUP, expected)
