@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon.errors import LedgerError
-from codecarbon.handlers.offset.entries import OFFSET_COLUMNS, AccountSummary, offset_of
+from codecarbon.handlers.offset.entries import OFFSET_COLUMNS, AccountSummary, Holder, offset_of
 from codecarbon.handlers.offset.owners import Owner, is_dead
 from codecarbon.handlers.offset.purchases import balance_of, unsettled_of
 from codecarbon.units import iso_from_us
@@ -165,6 +165,19 @@ def claim_host(database: sqlite3.Connection, environment: str, run_id: str, owne
         (environment, run_id, now_us, *owner),
     )
     return ""
+
+
+def holders(database: sqlite3.Connection, here: Owner) -> tuple[Holder, ...]:
+    """Tell the live runs that accrue for the host, one for each environment at most."""
+    rows = database.execute(
+        "SELECT environment, run_id, created_us, boot_id, pid, start_ticks, pid_namespace FROM claims "
+        "ORDER BY environment"
+    )
+    return tuple(
+        Holder(environment, run_id, owner[1], since_us)
+        for environment, run_id, since_us, *owner in rows
+        if not is_dead(Owner(*owner), here)
+    )
 
 
 def release_host(database: sqlite3.Connection, environment: str, run_id: str, owner: Owner) -> None:

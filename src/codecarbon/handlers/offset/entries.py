@@ -117,6 +117,7 @@ class Settlement(NamedTuple):
         still_unknown: Offsets whose outcome is still unknown.
         duplicates: Records of a second purchase under the name of one offset; they are taken out of the balance.
         is_complete: Whether every record was seen.
+        error: Why not, for people; without secrets.
     """
 
     confirmed: tuple[Offset, ...]
@@ -125,6 +126,16 @@ class Settlement(NamedTuple):
     still_unknown: tuple[Offset, ...]
     duplicates: tuple[Record, ...]
     is_complete: bool
+    error: str = ""
+
+
+class Holder(NamedTuple):
+    """The live run that accrues for the host in an environment."""
+
+    environment: str
+    run_id: str
+    pid: int
+    since_us: int
 
 
 class AccountSummary(NamedTuple):

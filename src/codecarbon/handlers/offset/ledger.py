@@ -14,6 +14,7 @@ from codecarbon.handlers.offset.entries import (
     AccountSummary,
     Accrual,
     Balance,
+    Holder,
     Offset,
     OffsetState,
     Refusal,
@@ -36,6 +37,7 @@ __all__ = [
     "AccountSummary",
     "Accrual",
     "Balance",
+    "Holder",
     "Ledger",
     "Offset",
     "OffsetState",
@@ -43,6 +45,7 @@ __all__ = [
     "Settlement",
     "Skip",
     "accounts",
+    "holders",
 ]
 
 
@@ -333,6 +336,19 @@ def accounts(path: str | os.PathLike[str] | None = None) -> tuple[AccountSummary
         return ()
     with store.reading() as database:
         return _accounts.summaries(database)
+
+
+def holders(path: str | os.PathLike[str] | None = None) -> tuple[Holder, ...]:
+    """Tell which live runs accrue for this host, one for each environment at most.
+
+    Raises:
+        LedgerError: The file cannot be used.
+    """
+    store = Store(path)
+    if not store.exists():
+        return ()
+    with store.reading() as database:
+        return _accounts.holders(database, this_process())
 
 
 def _mark_of(database: sqlite3.Connection, account_id: int, run_id: str) -> int:

@@ -60,6 +60,7 @@ def settle(
         unknown,
         tuple(duplicates),
         scan.is_complete,
+        scan.error,
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from codecarbon.errors import LedgerError
-from codecarbon.handlers.offset.ledger import Ledger, OffsetState, Refusal
+from codecarbon.handlers.offset.ledger import Ledger, OffsetState, Refusal, holders
 from codecarbon.handlers.offset.owners import this_process
 from tests.support.ledgers import (
     DEAD,
@@ -18,6 +20,7 @@ from tests.support.ledgers import (
     neighbour,
     reserve,
     reserved,
+    scan,
     sent,
     unknown,
 )
@@ -397,6 +400,22 @@ def test_a_claim_can_be_let_go_and_dies_with_its_process(path, ledger):
     assert dead.claim_host("other run") == ""
     assert ledger.claim_host("run") == ""
     assert ledger_at(path, owner=neighbour()).claim_host("other run") != ""
+
+
+def test_the_live_run_that_counts_is_told(path, ledger):
+    assert holders(path.with_name("missing")) == ()
+    assert holders(path) == ()
+    ledger.claim_host("run")
+    ledger_at(path, environment="production", owner=DEAD).claim_host("gone")
+    (holder,) = holders(path)
+    assert (holder.environment, holder.run_id, holder.pid) == ("sandbox", "run", os.getpid())
+    ledger.release_host("run")
+    assert holders(path) == ()
+
+
+def test_a_look_that_was_not_complete_says_why(ledger):
+    assert ledger.settle(scan(is_complete=False), auto_release=False).error == "page 2 did not come"
+    assert ledger.settle(scan(), auto_release=False).error == ""
 
 
 # Accounts
