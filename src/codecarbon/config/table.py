@@ -392,7 +392,6 @@ class Settings:
         "`offset_environment` is `sandbox`.",
         is_secret=True,
         is_nullable=True,
-        unbuilt="nothing will be offset",
         **_OWN,
     )
     offset_environment: str = _row(

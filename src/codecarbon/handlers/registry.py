@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 
 
 def build_handlers(settings: Settings) -> list[Any]:
-    """Make the handlers that the settings ask for: the user's own first, then the named ones in their fixed order.
+    """Make the handlers that the settings ask for.
+
+    The user's own come first, then the named ones in their fixed order, then those of other distributions. The one that
+    offsets is there if there is a key for it; it comes last, so that no purchase keeps another one waiting.
 
     Raises:
+        ConfigError: What is said about offsets does not fit together.
         OutputPathError: A folder or file for results is the wrong kind of file.
     """
     named = [_BUILDERS[method](settings) for method in _BUILDERS if method in settings.output_methods]
     plugins = [_plugin(name, settings) for name in settings.output_methods if not isinstance(name, OutputMethod)]
-    return [*settings.output_handlers, *named, *plugins]
+    offsets = [_offset(settings)] if settings.offset_api_key else []
+    return [*settings.output_handlers, *named, *plugins, *offsets]
 
 
 def _csv(settings: Settings) -> FileOutput:
@@ -36,6 +41,13 @@ def _logger(settings: Settings) -> Any:
 
     target = settings.logging_logger
     return as_output(logging.getLogger("codecarbon") if target is None else target)
+
+
+def _offset(settings: Settings) -> Any:
+    from codecarbon.handlers.offset.handler import OffsetOutput
+    from codecarbon.handlers.offset.plan import make_plan
+
+    return OffsetOutput(make_plan(settings))
 
 
 def _plugin(name: str, settings: Settings) -> Any:

@@ -1,0 +1,345 @@
+"""The output handler that adds up what a run emits and has it offset; see docs/how-to/offset.md.
+
+Adding up writes a local file on the thread that reports. Buying may wait for a network, so it happens on a thread of
+its own; only the end of a run waits for it, and not for long. What fails is logged once and harms no measurement.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from codecarbon.config import warn_once
+from codecarbon.errors import LedgerError, MissingExtraError, OffsetError
+from codecarbon.forks import renew_after_fork
+from codecarbon.handlers.base import BaseOutput
+from codecarbon.handlers.offset import words
+from codecarbon.handlers.offset.amounts import kg_from_ug, ug_from_kg
+from codecarbon.handlers.offset.desk import Bought, Desk, Ending
+from codecarbon.handlers.offset.worker import Worker
+from codecarbon.units import SECONDS_PER_HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codecarbon.handlers.base import RunView
+    from codecarbon.handlers.offset.ledger import Ledger
+    from codecarbon.handlers.offset.plan import Plan
+    from codecarbon.handlers.offset.provider import OffsetProvider
+    from codecarbon.model import EmissionsData
+
+logger = logging.getLogger(__name__)
+
+MANUAL_WAIT_S = 180.0
+# After a purchase that failed for certain, the next one waits: as long as other services are left alone.
+RETRY_S, LONGEST_RETRY_S = 30.0, SECONDS_PER_HOUR
+BUY, BUY_BY_HAND, SETTLE = "buy", "buy by hand", "settle"
+
+
+class _Count:
+    """How much of a run is counted.
+
+    Attributes:
+        run_id: The run; a forked child's part of it has a name of its own.
+        segment: The number of its stretch, from 1.
+        final_kg: Gives its emissions so far.
+        needs_claim: Whether one run of the machine counts for all.
+        is_claimed: Whether this one does.
+        unclaimed_from_kg: Its emissions when another run began to count in its place; None while it counts.
+        excluded_kg: What others counted.
+        has_bought: Whether something was bought for it.
+        told: What the log has of it already.
+    """
+
+    def __init__(self, run_id: str, *, needs_claim: bool) -> None:
+        self.run_id = run_id
+        self.segment = 0
+        self.final_kg: Callable[[], float] = float
+        self.needs_claim = needs_claim
+        self.is_claimed = False
+        self.unclaimed_from_kg: float | None = None
+        self.excluded_kg = 0.0
+        self.has_bought = False
+        self.told: set[str] = set()
+
+
+class OffsetOutput(BaseOutput):
+    """Adds up emissions in the ledger, and buys offsets when enough is held.
+
+    Args:
+        plan: What the settings say.
+        monotonic: Seconds that nobody sets.
+    """
+
+    def __init__(self, plan: Plan, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._plan = plan
+        self._monotonic = monotonic
+        self._pid = os.getpid()
+        self._own_id = str(uuid.uuid4())
+        self._is_inherited = False
+        self._lock = threading.RLock()
+        self._worker = Worker()
+        self._ledger: Ledger | None = None
+        self._desk: Desk | None = None
+        self._count: _Count | None = None
+        self._failures = 0
+        self._retry_s = 0.0
+        self._provider_fault = ""
+        self._provider = self._make_provider()
+        if plan.remark:
+            warn_once(f"offset key {plan.fingerprint}", "%s", plan.remark)
+        renew_after_fork(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._plan.provider_name}, {self._plan.environment})"
+
+    def after_fork(self) -> None:
+        """Count and buy nothing in a child, whose parent does; a run that begins there is the child's own."""
+        self._is_inherited = True
+        self._lock = threading.RLock()
+        self._ledger = self._desk = self._count = None
+        self._own_id = str(uuid.uuid4())
+
+    # --- for users -------------------------------------------------------------------------------------------------
+
+    def get_accumulated_emissions(self) -> float:
+        """What was emitted and not offset yet, kg CO2e, by all runs that use this key on this machine.
+
+        Not a number when the ledger cannot be read; the log says why.
+        """
+        try:
+            return kg_from_ug(self._open_ledger().balance().open_ug)
+        except LedgerError as error:
+            self._tell_ledger_fault(error)
+            return math.nan
+
+    def manual_offset(self) -> bool:
+        """Buy an offset now for all that is held, in whole pounds, whatever the threshold; waits for the service.
+
+        Returns:
+            Whether something was bought. The log says what, or why not.
+        """
+        if self._provider is None:
+            logger.error("Nothing was offset: %s", self._provider_fault)
+            return False
+        run_id = self._own_id if self._count is None else self._count.run_id
+        results: list[Bought | None] = []
+        if not self._worker.put(BUY_BY_HAND, lambda: results.append(self._buy(run_id, is_manual=True)), is_urgent=True):
+            logger.warning("Nothing was offset: this process is ending. `codecarbon offset now` buys what is held")
+            return False
+        if not self._worker.wait(BUY_BY_HAND, MANUAL_WAIT_S) or not results:
+            logger.warning(
+                "The purchase has had no answer for %.0f s; what comes of it is written down when it comes, and "
+                "`codecarbon offset status` shows it",
+                MANUAL_WAIT_S,
+            )
+            return False
+        found = results[0]
+        if found is None:
+            return False
+        if not found.offsets:
+            logger.warning("Nothing was offset: %s", found.message)
+        elif found.ending not in {Ending.NOTHING_DUE, Ending.BELOW_THRESHOLD}:
+            logger.warning("No more was offset: %s", found.message)
+        return bool(found.offsets)
+
+    # --- for the dispatcher ----------------------------------------------------------------------------------------
+
+    def run_begins(self, run: RunView) -> None:
+        """Begin to count a stretch of a run, unless another run of this machine counts already."""
+        with self._lock:
+            self._is_inherited = False
+            run_id = run.run_id if os.getpid() == self._pid else f"{run.run_id}/{self._own_id}"
+            count = self._count
+            if count is None or count.run_id != run_id:
+                count = self._count = _Count(run_id, needs_claim=run.tracking_mode == "machine")
+            count.segment += 1
+            count.final_kg = run.final_kg
+            try:
+                self._claim(count, run.final_kg())
+            except LedgerError as error:
+                self._tell_ledger_fault(error)
+                return
+        if self._provider is not None:
+            self._worker.put(SETTLE, lambda: self._settle_doubts(count.run_id))
+
+    def live_out(self, total: EmissionsData, delta: EmissionsData) -> None:
+        """Count what was emitted since, and buy when enough is held."""
+        del delta
+        self._report(total)
+
+    def out(self, total: EmissionsData, delta: EmissionsData) -> None:
+        """Likewise; the same total twice counts once."""
+        del delta
+        self._report(total)
+
+    def exit(self) -> None:
+        """Let another run count, wait a little for a purchase that is under way, and say why there was none."""
+        count = self._count
+        if count is None or self._is_inherited:
+            return
+        try:
+            if count.is_claimed:
+                count.is_claimed = False
+                self._open_ledger().release_host(count.run_id)
+            is_done = self._worker.wait(BUY, self._plan.stop_wait_s)
+            self._tell_end(count, is_done=is_done)
+        except LedgerError as error:
+            self._tell_ledger_fault(error)
+
+    # --- counting --------------------------------------------------------------------------------------------------
+
+    def _report(self, total: EmissionsData) -> None:
+        with self._lock:
+            count = self._count
+            if count is None or self._is_inherited:
+                return
+            try:
+                self._accrue(count, total.emissions)
+                self._buy_if_due(count)
+            except LedgerError as error:
+                self._tell_ledger_fault(error)
+
+    def _accrue(self, count: _Count, total_kg: float) -> None:
+        """Add what this run has emitted to the ledger, which remembers how much of it it has."""
+        final_kg = count.final_kg()
+        # While another run counts, what has no final price yet is the other one's as well.
+        if not self._claim(count, max(final_kg, total_kg)):
+            return
+        ug = ug_from_kg(final_kg - count.excluded_kg)
+        if ug:
+            self._open_ledger().accrue(count.run_id, count.segment, ug, is_automatic=self._plan.is_automatic)
+
+    def _claim(self, count: _Count, total_kg: float) -> bool:
+        """Have this run count for the machine; only what comes after another one did so is then this one's."""
+        if count.is_claimed or not count.needs_claim:
+            return True
+        was_refused = count.unclaimed_from_kg is not None
+        if not was_refused:
+            count.unclaimed_from_kg = total_kg  # until it is known otherwise
+        holder = self._open_ledger().claim_host(count.run_id)
+        if holder:
+            if "claim" not in count.told:
+                count.told.add("claim")
+                logger.info("This run is not counted for offsets, since another one counts this machine: %s", holder)
+                self._open_ledger().skip(count.run_id, holder)
+            return False
+        if was_refused and count.unclaimed_from_kg is not None:
+            count.excluded_kg += max(0.0, total_kg - count.unclaimed_from_kg)
+            logger.info("This run is counted for offsets from now on")
+        count.unclaimed_from_kg = None
+        count.is_claimed = True
+        return True
+
+    # --- buying ----------------------------------------------------------------------------------------------------
+
+    def _buy_if_due(self, count: _Count) -> None:
+        """Buy by itself, on the worker's thread."""
+        if not self._plan.is_automatic or self._provider is None or self._monotonic() < self._retry_s:
+            return
+        if self._open_desk().is_due(is_manual=False) and not self._worker.put(BUY, lambda: self._buy_by_itself(count)):
+            self._tell(count, "ending", "This process is ending, so an offset that is due is left to the next run")
+
+    def _buy_by_itself(self, count: _Count) -> None:
+        found = self._buy(count.run_id, is_manual=False)
+        if found is None:
+            return
+        if found.offsets:
+            count.has_bought = True
+            self._failures = 0
+        if found.ending in {Ending.NOT_BOUGHT, Ending.NOT_READY}:
+            self._retry_s = self._monotonic() + min(RETRY_S * 2**self._failures, LONGEST_RETRY_S)
+            self._failures += 1
+        if found.ending is Ending.KEY_REFUSED:
+            count.told.add("end")
+            warn_once(
+                f"offset key refused {self._plan.fingerprint}",
+                "No more offsets are bought by this process, emissions are still added up: %s",
+                found.message,
+                level=logging.ERROR,
+            )
+        elif found.ending is Ending.UNKNOWN:
+            count.told.add(Ending.BLOCKED)
+            self._tell(count, Ending.UNKNOWN, found.message)
+        elif found.ending not in {Ending.NOTHING_DUE, Ending.BELOW_THRESHOLD}:
+            self._tell(count, found.ending, f"Nothing more is offset for now: {found.message}")
+
+    def _buy(self, run_id: str, *, is_manual: bool) -> Bought | None:
+        """Buy; None when the ledger cannot be used."""
+        try:
+            return self._open_desk().buy(run_id, is_manual=is_manual)
+        except LedgerError as error:
+            self._tell_ledger_fault(error)
+            return None
+
+    def _settle_doubts(self, run_id: str) -> None:
+        try:
+            self._open_desk().settle_doubts(run_id)
+        except LedgerError as error:
+            self._tell_ledger_fault(error)
+
+    # --- parts -----------------------------------------------------------------------------------------------------
+
+    def _make_provider(self) -> OffsetProvider | None:
+        name = words.title(self._plan.provider_name)
+        try:
+            return self._plan.make_provider()
+        except MissingExtraError:
+            # The line as people paste it, quotes and all: brackets mean something to some shells.
+            fault = f"{name} needs an optional dependency: pip install codecarbon[offset]"
+        except OffsetError as error:
+            fault = f"Failed to initialize {name} SDK: {error}"
+        self._provider_fault = fault
+        logger.error("Nothing will be offset, emissions are only added up: %s", fault)
+        return None
+
+    def _open_ledger(self) -> Ledger:
+        if self._ledger is None:
+            self._ledger = self._plan.open_ledger()
+        return self._ledger
+
+    def _open_desk(self) -> Desk:
+        if self._provider is None:
+            raise OffsetError(self._provider_fault)
+        if self._desk is None:
+            self._desk = self._plan.open_desk(self._open_ledger(), self._provider, logger)
+        return self._desk
+
+    # --- telling ---------------------------------------------------------------------------------------------------
+
+    def _tell(self, count: _Count, cause: str, message: str) -> None:
+        """Warn once for a run and cause; the end of the run adds no other reason then."""
+        count.told.add("end")
+        if cause not in count.told:
+            count.told.add(cause)
+            logger.warning("%s", message)
+
+    def _tell_ledger_fault(self, error: LedgerError) -> None:
+        told = self._count.told if self._count is not None else set()
+        level = logging.DEBUG if "ledger" in told else logging.ERROR
+        told.update(("ledger", "end"))
+        logger.log(
+            level, "The ledger of offsets cannot be used, so nothing is offset for now; tracking goes on: %s", error
+        )
+
+    def _tell_end(self, count: _Count, *, is_done: bool) -> None:
+        if not is_done:
+            logger.warning(
+                "A purchase is still under way after %g s; what comes of it is written down when it comes, else the "
+                "next run or `codecarbon offset reconcile` finds out",
+                self._plan.stop_wait_s,
+            )
+        elif not count.has_bought and "end" not in count.told and count.unclaimed_from_kg is None:
+            count.told.add("end")
+            balance = self._open_ledger().balance()
+            if not self._plan.is_automatic:
+                text = words.switched_off(balance)
+            else:
+                text = words.below_threshold(balance, self._plan.threshold_ug)
+            if self._provider is not None:
+                logger.info("Nothing was offset at %s: %s", words.place(self._provider), text)

@@ -1,0 +1,89 @@
+"""Sentences about offsets, for the log: what was bought or why not, how much is held, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codecarbon.handlers.offset.amounts import kg_from_ug
+
+if TYPE_CHECKING:
+    from codecarbon.handlers.offset.ledger import Balance, Offset
+    from codecarbon.handlers.offset.provider import OffsetProvider, Quote
+
+_TITLES = {"oneclickimpact": "OneClickImpact"}
+_REMARKS = {"sandbox": "; nothing real is bought there", "dry run": "; nothing is ordered"}
+_UG_SHOWN = 1000
+RECONCILE = "`codecarbon offset reconcile` settles it"
+
+
+def title(name: str) -> str:
+    """What a service calls itself."""
+    return _TITLES.get(name, name)
+
+
+def place(provider: OffsetProvider) -> str:
+    """The service and its environment, which says so when it is not the real thing."""
+    remark = next((text for word, text in _REMARKS.items() if word in provider.environment), "")
+    return f"{title(provider.name)} ({provider.environment}{remark})"
+
+
+def mass(ug: int) -> str:
+    """A mass to the milligram, rounded down as all that decides about it."""
+    return f"{kg_from_ug(ug - ug % _UG_SHOWN):.6f} kg CO2e"
+
+
+def bought(offset: Offset, balance: Balance, provider: OffsetProvider) -> str:
+    """What was bought, and what is left."""
+    text = f"Offset {offset.bought_pounds or offset.pounds} lb = {mass(offset.mass_ug)} at {place(provider)}; "
+    if balance.debt_ug:
+        return text + f"that is {mass(balance.debt_ug)} more than was added up, which later emissions make up for"
+    return text + f"{mass(balance.open_ug)} is carried over"
+
+
+def other_amount(offset: Offset) -> str:
+    """The service bought another amount than was ordered."""
+    return f"{offset.bought_pounds} lb were bought in place of the {offset.pounds} lb that were ordered"
+
+
+def quote(found: Quote, provider: OffsetProvider) -> str:
+    """What will be bought now."""
+    cost = f" for {found.cost_cents} US cents" if found.cost_cents is not None else ""
+    account = f", account {found.account}" if found.account else ""
+    note = f". {found.note}" if found.note else ""
+    return f"Buying {found.pounds} lb = {found.mass_kg:.6f} kg CO2e at {place(provider)}{cost}{account}{note}"
+
+
+def below_threshold(balance: Balance, threshold_ug: int) -> str:
+    """Why nothing is bought yet."""
+    text = f"{mass(balance.automatic_ug)} is held, and an offset is bought from {mass(threshold_ug)} on"
+    by_hand_ug = balance.open_ug - balance.automatic_ug
+    if by_hand_ug > 0:
+        text += f"; {mass(by_hand_ug)} more was added up with auto_offset off and is bought by hand only"
+    return f"{text} (offset_threshold)"
+
+
+def nothing_due(balance: Balance) -> str:
+    """Why nothing can be bought."""
+    return f"{mass(balance.open_ug)} is held, and the least that can be bought is 1 lb = 0.453592 kg"
+
+
+def switched_off(balance: Balance) -> str:
+    """Why nothing is bought by itself."""
+    return f"auto_offset is off; {mass(balance.open_ug)} is held: manual_offset() or `codecarbon offset now` buys it"
+
+
+def cap_reached(cap_ug: int | None, balance: Balance) -> str:
+    """Why nothing more is bought in this run."""
+    most = "the most" if cap_ug is None else f"{mass(cap_ug)}, the most"
+    return (
+        f"this run has bought {most} that one may (offset_max_per_run_kg); {mass(balance.open_ug)} is held: "
+        "`codecarbon offset now` buys it"
+    )
+
+
+def blocked(balance: Balance) -> str:
+    """Why nothing is bought until a doubt is settled."""
+    return (
+        f"it is not known whether an earlier purchase of {mass(balance.unknown_ug)} was made, so nothing more is "
+        f"bought before that is settled; emissions are still added up. {RECONCILE}"
+    )
