@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from codecarbon.handlers.offset import plan as plan_module
 from codecarbon.handlers.offset.handler import OffsetOutput
 from codecarbon.handlers.offset.ledger import Ledger
 from codecarbon.handlers.offset.plan import Plan
@@ -125,9 +126,9 @@ def make_plan(provider: OffsetProvider, path: object, **changes: Any) -> Plan:
     return Plan(**{**values, **changes})
 
 
-def ledger_of(plan: Plan) -> Ledger:
-    """The ledger of a plan, as another process sees it."""
-    return plan.open_ledger()
+def new_process() -> None:
+    """Forget what this process knows of services, as another one would."""
+    plan_module._standings.clear()
 
 
 def check_books(ledger: Ledger, pounds: int) -> None:

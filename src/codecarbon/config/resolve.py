@@ -217,6 +217,7 @@ def _feature_notices(values: dict[str, object], origins: dict[str, str], *, offl
         origin = origins[row.name]
         text = f"{row.name} is set (from {origin}), but this version cannot use it: {row.unbuilt}"
         notices.append(Notice(f"unbuilt {row.name}", text, WARNING))
+    notices += _offset_notices(values, origins)
     for method in values["output_methods"]:  # type: ignore[attr-defined]
         if isinstance(method, OutputMethod) and method in UNBUILT_METHODS:
             text = f"output method {method.value} is not in this version: {UNBUILT_METHODS[method]}"
@@ -226,3 +227,13 @@ def _feature_notices(values: dict[str, object], origins: dict[str, str], *, offl
         text = f"An offline tracker asks no network, so these sources are left out: {', '.join(remote)}"
         notices.append(Notice("offline intensity_providers", text, WARNING))
     return notices
+
+
+def _offset_notices(values: dict[str, object], origins: dict[str, str]) -> list[Notice]:
+    """Whoever says how to offset, but gives no key, should know that nothing is offset."""
+    key = values["offset_api_key"]
+    names = [name for name in origins if name.startswith("offset_") or name == "auto_offset"]
+    if key or not names or ("offset_api_key" in names and key is None):
+        return []
+    what = "is empty" if names[0] == "offset_api_key" else "is set, but there is no offset_api_key"
+    return [Notice("no offset_api_key", f"{names[0]} {what} (from {origins[names[0]]}): nothing is offset", WARNING)]

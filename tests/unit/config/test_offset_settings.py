@@ -134,3 +134,21 @@ def test_the_key_is_shown_nowhere(said):
 def test_only_what_decides_about_money_has_these_rules():
     assert {row.name for row in SETTINGS if row.is_explicit} == {"offset_environment"}
     assert {row.name for row in SETTINGS if row.is_kept_from_files} == {"offset_base_url"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"offset_threshold": 2}, "offset_threshold is set, but there is no offset_api_key (from constructor)"),
+        ({"auto_offset": False}, "auto_offset is set, but there is no offset_api_key (from constructor)"),
+        ({"offset_api_key": " "}, "offset_api_key is empty (from constructor)"),
+    ],
+)
+def test_who_says_how_to_offset_without_a_key_is_told(said, arguments, text):
+    (notice,) = said(arguments).notices
+    assert notice.text == f"{text}: nothing is offset"
+
+
+def test_a_key_that_is_given_or_switched_off_is_no_reason_to_speak(said):
+    assert said({"offset_api_key": "test_abc", "offset_threshold": 2}).notices == ()
+    assert said({"offset_api_key": None, "offset_threshold": 2}).notices == ()

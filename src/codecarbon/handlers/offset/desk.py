@@ -7,7 +7,9 @@ order goes out, and its result is written down. No lock of the ledger is held me
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,13 +18,18 @@ from codecarbon.handlers.offset import words
 from codecarbon.handlers.offset.amounts import pounds_of
 from codecarbon.handlers.offset.ledger import OffsetState, Refusal
 from codecarbon.handlers.offset.provider import Order, Outcome
+from codecarbon.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codecarbon.handlers.offset.ledger import Ledger, Offset, Settlement
     from codecarbon.handlers.offset.provider import OffsetProvider
 
 logger = logging.getLogger("codecarbon")
 KEY_ERROR = "key_error"
+# A service that failed is left alone for a while, by everything that is not asked for by hand.
+REST_S, LONGEST_REST_S = 30.0, SECONDS_PER_HOUR
 
 
 class Ending(str, Enum):
@@ -36,6 +43,7 @@ class Ending(str, Enum):
     NOT_BOUGHT = "not_bought"
     KEY_REFUSED = "key_refused"
     UNKNOWN = "unknown"
+    RESTING = "resting"
 
 
 class Bought(NamedTuple):
@@ -61,10 +69,14 @@ class Standing:
         key_fault: What the service said against the key; empty when it said nothing.
         is_quoted: Whether a quote was shown.
         looked_for: The runs for which the records were looked at.
+        failures: How often in a row the service failed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.lock = threading.RLock()
+        self.failures = 0
+        self._rested_s = 0.0
+        self._monotonic = monotonic
         self.is_ready = False
         self.key_fault = ""
         self.is_quoted = False
@@ -75,6 +87,19 @@ class Standing:
         """A child is a process of its own: it looks at the records itself before it buys."""
         self.lock = threading.RLock()
         self.is_ready = False
+
+    @property
+    def rest_s(self) -> float:
+        """How long the service is left alone from now on, seconds; 0 when it may be asked."""
+        return max(0.0, self._rested_s - self._monotonic())
+
+    def note(self, *, has_failed: bool) -> None:
+        """Say whether the service did what it was asked."""
+        if not has_failed:
+            self.failures, self._rested_s = 0, 0.0
+            return
+        self._rested_s = self._monotonic() + min(REST_S * 2.0**self.failures, LONGEST_REST_S)
+        self.failures += 1
 
 
 class Desk:
@@ -109,6 +134,20 @@ class Desk:
         self._standing = standing or Standing()
         self._log = log
 
+    def find_hindrance(self) -> tuple[Ending, str] | None:
+        """What hinders buying by itself for now, since the service has failed a moment ago; asks nobody but the ledger.
+
+        Raises:
+            LedgerError: The ledger cannot be used.
+        """
+        rest_s = self._standing.rest_s
+        if not rest_s:
+            return None
+        balance = self.ledger.balance()
+        if balance.unknown_ug:
+            return Ending.BLOCKED, words.blocked(balance)
+        return Ending.RESTING, f"the last try failed, the next one waits for {math.ceil(rest_s)} s or longer"
+
     def is_due(self, *, is_manual: bool) -> bool:
         """Whether enough is held for a purchase; asks nobody but the ledger.
 
@@ -137,6 +176,7 @@ class Desk:
             if self.is_due(is_manual=is_manual) or has_doubt:
                 unready = self._get_ready(run_id, is_manual=is_manual, has_doubt=has_doubt)
                 if unready:
+                    self._standing.note(has_failed=True)
                     return Bought((), Ending.NOT_READY, unready)
             offsets: list[Offset] = []
             while True:
@@ -148,6 +188,7 @@ class Desk:
                 settled, outcome = self._order(found, run_id, is_manual=is_manual)
                 if outcome is None:
                     return Bought(tuple(offsets), *self._explain_unsent(settled))
+                self._standing.note(has_failed=outcome.kind == "not_bought")
                 if settled.state is not OffsetState.CONFIRMED:
                     return Bought(tuple(offsets), *self._explain_outcome(settled, outcome))
                 offsets.append(settled)
@@ -163,16 +204,17 @@ class Desk:
             return self._look()[0]
 
     def settle_doubts(self, run_id: str) -> None:
-        """Do so once for a run, if anything is in doubt.
+        """Do so once for a run, if anything is in doubt and the service has not just failed.
 
         Raises:
             LedgerError: The ledger cannot be used.
         """
         with self._standing.lock:
             self.ledger.take_over_dead()
-            if self.ledger.balance().unknown_ug and run_id not in self._standing.looked_for:
-                self._standing.looked_for.add(run_id)
-                self.reconcile()
+            standing = self._standing
+            if self.ledger.balance().unknown_ug and run_id not in standing.looked_for and not standing.rest_s:
+                standing.looked_for.add(run_id)
+                standing.note(has_failed=not self.reconcile().is_complete)
 
     # --- inside ----------------------------------------------------------------------------------------------------
 

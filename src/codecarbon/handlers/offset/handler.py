@@ -10,7 +10,6 @@ import logging
 import math
 import os
 import threading
-import time
 import uuid
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ from codecarbon.handlers.offset import words
 from codecarbon.handlers.offset.amounts import kg_from_ug, ug_from_kg
 from codecarbon.handlers.offset.desk import Bought, Desk, Ending
 from codecarbon.handlers.offset.worker import Worker
-from codecarbon.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MANUAL_WAIT_S = 180.0
-# After a purchase that failed for certain, the next one waits: as long as other services are left alone.
-RETRY_S, LONGEST_RETRY_S = 30.0, SECONDS_PER_HOUR
+NOT_NOW = "Nothing more is offset for now"
 BUY, BUY_BY_HAND, SETTLE = "buy", "buy by hand", "settle"
 
 
@@ -73,12 +70,10 @@ class OffsetOutput(BaseOutput):
 
     Args:
         plan: What the settings say.
-        monotonic: Seconds that nobody sets.
     """
 
-    def __init__(self, plan: Plan, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._monotonic = monotonic
         self._pid = os.getpid()
         self._own_id = str(uuid.uuid4())
         self._is_inherited = False
@@ -87,12 +82,13 @@ class OffsetOutput(BaseOutput):
         self._ledger: Ledger | None = None
         self._desk: Desk | None = None
         self._count: _Count | None = None
-        self._failures = 0
-        self._retry_s = 0.0
         self._provider_fault = ""
         self._provider = self._make_provider()
         if plan.remark:
             warn_once(f"offset key {plan.fingerprint}", "%s", plan.remark)
+        if self._provider is not None:
+            text = words.switched_on(plan)
+            warn_once(f"offset {text}", "%s", text, level=logging.INFO)
         renew_after_fork(self)
 
     def __repr__(self) -> str:
@@ -240,9 +236,15 @@ class OffsetOutput(BaseOutput):
 
     def _buy_if_due(self, count: _Count) -> None:
         """Buy by itself, on the worker's thread."""
-        if not self._plan.is_automatic or self._provider is None or self._monotonic() < self._retry_s:
+        if not self._plan.is_automatic or self._provider is None:
             return
-        if self._open_desk().is_due(is_manual=False) and not self._worker.put(BUY, lambda: self._buy_by_itself(count)):
+        desk = self._open_desk()
+        if not desk.is_due(is_manual=False):
+            return
+        hindrance = desk.find_hindrance()
+        if hindrance is not None:
+            self._tell(count, hindrance[0], f"{NOT_NOW}: {hindrance[1]}")
+        elif not self._worker.put(BUY, lambda: self._buy_by_itself(count)):
             self._tell(count, "ending", "This process is ending, so an offset that is due is left to the next run")
 
     def _buy_by_itself(self, count: _Count) -> None:
@@ -251,10 +253,6 @@ class OffsetOutput(BaseOutput):
             return
         if found.offsets:
             count.has_bought = True
-            self._failures = 0
-        if found.ending in {Ending.NOT_BOUGHT, Ending.NOT_READY}:
-            self._retry_s = self._monotonic() + min(RETRY_S * 2**self._failures, LONGEST_RETRY_S)
-            self._failures += 1
         if found.ending is Ending.KEY_REFUSED:
             count.told.add("end")
             warn_once(
@@ -267,7 +265,7 @@ class OffsetOutput(BaseOutput):
             count.told.add(Ending.BLOCKED)
             self._tell(count, Ending.UNKNOWN, found.message)
         elif found.ending not in {Ending.NOTHING_DUE, Ending.BELOW_THRESHOLD}:
-            self._tell(count, found.ending, f"Nothing more is offset for now: {found.message}")
+            self._tell(count, found.ending, f"{NOT_NOW}: {found.message}")
 
     def _buy(self, run_id: str, *, is_manual: bool) -> Bought | None:
         """Buy; None when the ledger cannot be used."""
@@ -295,7 +293,12 @@ class OffsetOutput(BaseOutput):
         except OffsetError as error:
             fault = f"Failed to initialize {name} SDK: {error}"
         self._provider_fault = fault
-        logger.error("Nothing will be offset, emissions are only added up: %s", fault)
+        warn_once(
+            f"offset provider {fault}",
+            "Nothing will be offset, emissions are only added up: %s",
+            fault,
+            level=logging.ERROR,
+        )
         return None
 
     def _open_ledger(self) -> Ledger:

@@ -8,10 +8,11 @@ from codecarbon.handlers.offset.amounts import kg_from_ug
 
 if TYPE_CHECKING:
     from codecarbon.handlers.offset.ledger import Balance, Offset
+    from codecarbon.handlers.offset.plan import Plan
     from codecarbon.handlers.offset.provider import OffsetProvider, Quote
 
 _TITLES = {"oneclickimpact": "OneClickImpact"}
-_REMARKS = {"sandbox": "; nothing real is bought there", "dry run": "; nothing is ordered"}
+_REMARKS = {"dry run": "; nothing is ordered", "sandbox": "; nothing real is bought there"}
 _UG_SHOWN = 1000
 RECONCILE = "`codecarbon offset reconcile` settles it"
 
@@ -23,8 +24,12 @@ def title(name: str) -> str:
 
 def place(provider: OffsetProvider) -> str:
     """The service and its environment, which says so when it is not the real thing."""
-    remark = next((text for word, text in _REMARKS.items() if word in provider.environment), "")
-    return f"{title(provider.name)} ({provider.environment}{remark})"
+    return _place(provider.name, provider.environment)
+
+
+def _place(name: str, environment: str) -> str:
+    remark = next((text for word, text in _REMARKS.items() if word in environment), "")
+    return f"{title(name)} ({environment}{remark})"
 
 
 def mass(ug: int) -> str:
@@ -51,6 +56,17 @@ def quote(found: Quote, provider: OffsetProvider) -> str:
     account = f", account {found.account}" if found.account else ""
     note = f". {found.note}" if found.note else ""
     return f"Buying {found.pounds} lb = {found.mass_kg:.6f} kg CO2e at {place(provider)}{cost}{account}{note}"
+
+
+def switched_on(plan: Plan) -> str:
+    """What the settings ask for."""
+    where = _place(plan.provider_name, plan.environment)
+    if not plan.is_automatic:
+        return f"Emissions are added up for {where}; nothing is bought by itself, since auto_offset is off"
+    return (
+        f"Emissions are offset at {where} from {mass(plan.threshold_ug)} on (offset_threshold), at most "
+        f"{mass(plan.cap_ug)} in one run (offset_max_per_run_kg)"
+    )
 
 
 def below_threshold(balance: Balance, threshold_ug: int) -> str:

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from codecarbon.config import forget_warnings
+from codecarbon.handlers.offset.desk import Standing
 from codecarbon.handlers.offset.handler import OffsetOutput
 from tests.support.logger_state import KeptLog, restored_logger
 from tests.support.offsets import ScriptedProvider, Site, make_plan
@@ -50,6 +51,16 @@ def handler(provider, plan_for):
 
     def make(**changes):
         return OffsetOutput(plan_for(provider, **changes))
+
+    return make
+
+
+@pytest.fixture
+def standing():
+    """Give a handler's desk a knowledge of its own."""
+
+    def make(output, **options):
+        output._open_desk()._standing = Standing(**options)
 
     return make
 

@@ -17,7 +17,7 @@ from codecarbon.handlers import RunView
 from codecarbon.handlers.offset.handler import OffsetOutput
 from codecarbon.handlers.offset.ledger import OffsetState
 from codecarbon.units import UG_PER_LB
-from tests.support.offsets import BAD_KEY, KG, LOST, REFUSED, ScriptedProvider, check_books, messages
+from tests.support.offsets import BAD_KEY, KG, LOST, REFUSED, ScriptedProvider, check_books, messages, new_process
 
 REST_KG = 0.5 - 0.45359237
 
@@ -196,15 +196,17 @@ def test_a_refused_connection_costs_nothing_and_the_next_run_buys(site, handler,
     assert (
         "1 lb were not bought at OneClickImpact (sandbox; nothing real is bought there): nothing was sent" in log.text
     )
+    new_process()
     site.run(0.0, handler())
     assert provider.pounds == 1
     check_books(ledger, provider.pounds)
 
 
-def test_after_a_failure_a_run_leaves_the_service_alone_for_a_while(site, plan_for, provider):
+def test_after_a_failure_the_service_is_left_alone_for_a_while(site, handler, provider, standing, log):
     provider.script = [REFUSED, REFUSED]
     now_s = [0.0]
-    output = OffsetOutput(plan_for(provider), monotonic=lambda: now_s[0])
+    output = handler()
+    standing(output, monotonic=lambda: now_s[0])
     tracker = site.tracker(output)
     tracker.start()
     posts = []
@@ -215,6 +217,14 @@ def test_after_a_failure_a_run_leaves_the_service_alone_for_a_while(site, plan_f
         output._worker.wait("buy", 20)
         posts.append(provider.posts)
     assert posts == [1, 1, 2, 2, 3]
+    assert messages(log).count("for now: the last try failed, the next one waits for 1 s or longer") == 1
+
+
+def test_the_next_run_of_the_process_leaves_it_alone_too(site, handler, provider):
+    provider.script = [REFUSED]
+    for _ in range(5):
+        site.run(0.6, handler())
+    assert provider.posts == 1
 
 
 def test_an_unknown_outcome_blocks_everything_until_the_records_tell(site, handler, provider, ledger, log):
@@ -226,12 +236,14 @@ def test_an_unknown_outcome_blocks_everything_until_the_records_tell(site, handl
     assert "it is not known whether 1 lb were bought" in log.text
     assert "codecarbon offset reconcile" in log.text
     log.clear()
-    site.run(0.6, handler())  # the next process
+    new_process()
+    site.run(0.6, handler())
     assert provider.posts == 1
     assert "it is not known whether an earlier purchase" in log.text
     assert output.manual_offset() is False
     assert provider.posts == 1
     provider.hidden = False
+    new_process()
     site.run(0.0, handler())
     assert ledger.balance().unknown_ug == 0
     assert provider.pounds * UG_PER_LB <= ledger.balance().accrued_ug
@@ -271,6 +283,7 @@ def test_records_that_cannot_be_read_forbid_the_first_purchase(site, handler, pr
     assert provider.posts == 0
     assert "Failed to initialize OneClickImpact SDK: connection refused" in log.text
     provider.scan_fault = ""
+    new_process()
     site.run(0.0, handler())
     assert provider.pounds == 1
     check_books(ledger, provider.pounds)
@@ -287,9 +300,8 @@ def test_a_purchase_that_this_ledger_forgot_is_found_before_the_first_one(site, 
     site.run(0.5, output)
     book = provider.books[0]
     provider.books.append(book._replace(time_utc="2026-11-20T10:00:00.000Z", offset_id="forgotten", pounds=2))
-    fresh = handler()
-    fresh._open_desk()._standing.is_ready = False  # another process
-    site.run(0.6, fresh)
+    new_process()
+    site.run(0.6, handler())
     assert provider.posts == 1
     assert ledger.balance().confirmed_ug == 3 * UG_PER_LB
 
