@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    import click
+
     from codecarbon.config import Setting
 
 
@@ -86,13 +88,22 @@ def commands() -> str:
     }
     text = "# Commands\n\n"
     for program, app in apps.items():
-        for name, command in sorted(typer.main.get_command(app).commands.items()):
-            text += f"## `{program} {name}`\n\n{inspect.cleandoc(command.help or '')}\n\n"
+        for name, command in spelled(program, typer.main.get_command(app)):
+            text += f"## `{name}`\n\n{inspect.cleandoc(command.help or '')}\n\n"
             options = [
                 (", ".join(f"`{flag}`" for flag in p.opts), getattr(p, "help", "") or "") for p in command.params
             ]
             text += table(("option", "what it does"), options) + "\n" if options else ""
     return text
+
+
+def spelled(prefix: str, group: click.Group) -> Iterable[tuple[str, click.Command]]:
+    """Yield the commands of a program, those of its groups too, as they are typed."""
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            yield from spelled(f"{prefix} {name}", command)
+        else:
+            yield f"{prefix} {name}", command
 
 
 PAGES: dict[str, Callable[[], str]] = {

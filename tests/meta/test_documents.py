@@ -48,6 +48,15 @@ def test_every_error_is_documented():
         assert name in tree
 
 
+def every_command(prefix, group):
+    """Commands by what is typed, those inside of groups too."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from every_command(f"{prefix} {name}", command)
+        else:
+            yield f"{prefix} {name}", command
+
+
 def test_every_command_is_documented():
     import typer.main
 
@@ -55,9 +64,10 @@ def test_every_command_is_documented():
     from codecarbon.cli.main import codecarbon as app
 
     page = GENERATOR.commands()
-    commands = {f"codecarbon {name}": command for name, command in typer.main.get_command(app).commands.items()}
-    for name, command in typer.main.get_command(carbon_aware).commands.items():
-        commands[f"carbon-aware {name}"] = command
+    commands = {}
+    for program, group in (("codecarbon", app), ("carbon-aware", carbon_aware)):
+        commands |= dict(every_command(program, typer.main.get_command(group)))
+    assert "codecarbon offset now" in commands
     for name, command in commands.items():
         section = page.split(f"## `{name}`\n", 1)[1].split("\n## ", 1)[0]
         assert command.help

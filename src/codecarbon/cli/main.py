@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Optional
 import typer
 
 from codecarbon._version import __version__
+from codecarbon.cli import offset, text
 from codecarbon.cli import options as cli_options
-from codecarbon.cli import text
 
 # Rich lays help and usage errors out on a terminal; elsewhere it is not even imported.
 _MARKUP: Literal["rich"] | None = "rich" if text.is_terminal(sys.stdout) and text.is_terminal(sys.stderr) else None
@@ -264,6 +264,9 @@ codecarbon.command(
     context_settings={"allow_extra_args": True, "allow_interspersed_args": False},
     options_metavar="[OPTIONS] [--] COMMAND...",
 )(_run)
+
+
+codecarbon.add_typer(offset.program, name="offset")
 
 
 def main() -> None:
