@@ -95,6 +95,8 @@ def _save_to(method: OutputMethod, default: bool) -> Any:
 _OWN = {"is_positional": False}
 # A hundred thousand tonnes: beyond it a figure is a slip, and whole micrograms would outgrow 64 bits soon.
 _MOST_KG = 1e8
+# What the native power models take.
+_MOST_W = 1e6
 _OFFLINE = {"is_positional": False, "is_offline": True, "is_nullable": True}
 
 
@@ -236,7 +238,7 @@ class Settings:
     logger_preamble: str = _text("", "Text in front of every log message.", cli="--logger-preamble")
     force_cpu_power: float | None = _row(
         None,
-        parsers.number(at_least=0),
+        parsers.number(at_least=0, at_most=_MOST_W),
         "number",
         "Power of all processors at full load, W; counters are not used then.",
         is_nullable=True,
@@ -244,7 +246,7 @@ class Settings:
     )
     force_ram_power: float | None = _row(
         None,
-        parsers.number(at_least=0),
+        parsers.number(at_least=0, at_most=_MOST_W),
         "number",
         "Constant power of the memory, W.",
         is_nullable=True,

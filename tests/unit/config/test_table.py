@@ -119,3 +119,19 @@ def test_a_secret_hides_but_compares():
     assert secret == Secret("hunter2") != Secret("other")
     assert len({secret, Secret("hunter2")}) == 1
     assert not Secret("")
+
+
+@pytest.mark.parametrize(("setting", "argument"), [("force_cpu_power", "p_max_w"), ("force_ram_power", "ram_w")])
+def test_forced_powers_end_where_the_native_models_do(setting, argument):
+    from codecarbon._sensors import LoadSource
+
+    def model(power_w):
+        given = {"p_max_w": None, "ram_w": None, argument: power_w}
+        return LoadSource("/proc", mode="machine", cpu_formula="load", cpu_count=1, **given)
+
+    (row,) = (row for row in SETTINGS if row.name == setting)
+    model(row.parse(1e6)).close()
+    with pytest.raises(ValueError, match="at most"):
+        row.parse(1e6 + 1)
+    with pytest.raises(ValueError, match=argument):
+        model(1e6 + 1)

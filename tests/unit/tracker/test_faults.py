@@ -111,6 +111,8 @@ def test_d39_the_callers_list_of_handlers_stays_as_it_is(rig, tmp_path):
         {"tracking_mode": "cluster"},
         {"force_carbon_intensity_g_co2e_kwh": -1},
         {"output_methods": ["carrier pigeon"]},
+        {"force_cpu_power": 1_000_001},
+        {"force_ram_power": 1_000_001},
     ],
 )
 def test_bad_settings_raise_at_construction(rig, options):
