@@ -20,6 +20,8 @@ from codecarbon.transport.wording import cause_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from codecarbon.config import Secret
+
 LARGEST_BYTES = 1024 * 1024
 # The read time-out bounds each wait for data; a body may come byte after byte.
 LONGEST_BODY_S = 30.0
@@ -50,16 +52,14 @@ class Request(NamedTuple):
 
     Attributes:
         method: GET or POST.
-        url: The whole address but for the query.
-        headers: Their values count as secrets.
-        params: The query.
+        url: The whole address.
+        key: Sent as ``x-api-key``, and shown nowhere.
         json: The body; None for none.
     """
 
     method: str
     url: str
-    headers: Mapping[str, str]
-    params: tuple[tuple[str, str], ...] = ()
+    key: Secret
     json: Mapping[str, Any] | None = None
 
 
@@ -88,9 +88,12 @@ def send_once(
             with session.request(
                 request.method,
                 request.url,
-                params=request.params,
                 json=request.json,
-                headers={"User-Agent": USER_AGENT, "Content-Type": "application/json", **request.headers},
+                headers={
+                    "User-Agent": USER_AGENT,
+                    "Content-Type": "application/json",
+                    "x-api-key": request.key.reveal(),
+                },
                 timeout=timeout_s,
                 allow_redirects=False,
                 stream=True,
@@ -100,7 +103,7 @@ def send_once(
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         # What cannot be put into a request is quoted in such an error, spelled in a way that no masking finds.
         words = type(error).__name__ if isinstance(error, ValueError) else cause_of(error)
-        return Fault(adapter.has_sent, redact(words, request.headers.values()))
+        return Fault(adapter.has_sent, redact(words, (request.key.reveal(),)))
 
 
 def _read(response: requests.Response, monotonic: Callable[[], float]) -> bytes:

@@ -76,7 +76,7 @@ class Call:
         if (method, endpoint, body) != self._wanted or query_params:
             self._fail(doubtful=False, kind="sdk", words="the SDK wanted to send something other than what was ordered")
         self.has_begun = True
-        request = Request(method, self._url, {"x-api-key": self._key.reveal()}, json=body)
+        request = Request(method, self._url, self._key, json=body)
         reply = send_once(request, timeout_s=self._timeout_s, ca_bundle=self._ca_bundle)
         if isinstance(reply, Fault):
             return self._judge_fault(reply)

@@ -30,7 +30,14 @@ LONGEST_CURSOR = 4096
 OTHERS = ("tree_planted", "waste_removed", "coral_restored", "money_donated")
 
 
-def find_records(key: Secret, base_url: str, *, clock: Callable[[], float], sleep: Callable[[float], None]) -> Scan:
+def find_records(
+    key: Secret,
+    base_url: str,
+    *,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+    most_pages: int = MOST_PAGES,
+) -> Scan:
     """Read all pages, newest first, however old and whatever the local clock says.
 
     Args:
@@ -38,6 +45,7 @@ def find_records(key: Secret, base_url: str, *, clock: Callable[[], float], slee
         base_url: Where the service is.
         clock: Seconds since 1970.
         sleep: Waits for seconds, between tries.
+        most_pages: More than these are not read, and the scan is not complete.
     """
     # Made for each scan: a connection, or a refusal remembered, outlives no fork and no key.
     transport = Transport(
@@ -50,7 +58,7 @@ def find_records(key: Secret, base_url: str, *, clock: Callable[[], float], slee
         sleep=sleep,
     )
     try:
-        return _Books(transport, key).read()
+        return _Books(transport, key).read(most_pages)
     finally:
         transport.close()
 
@@ -58,14 +66,14 @@ def find_records(key: Secret, base_url: str, *, clock: Callable[[], float], slee
 class _Books:
     def __init__(self, transport: Transport, key: Secret) -> None:
         self._transport = transport
-        self._headers = {"x-api-key": key.reveal()}
+        self._key = key
         self._records: dict[tuple[str, str], Record] = {}
         self._faults: list[str] = []
         self._server_us: int | None = None
 
-    def read(self) -> Scan:
+    def read(self, most_pages: int) -> Scan:
         cursor, cursors = "", {""}
-        for _ in range(MOST_PAGES):
+        for _ in range(most_pages):
             cursor = self._read_page(cursor)
             if not cursor:
                 break
@@ -74,7 +82,7 @@ class _Books:
                 break
             cursors.add(cursor)
         else:
-            self._faults.append(f"there are more than {MOST_PAGES} pages of records")
+            self._faults.append(f"there are more than {most_pages} pages of records")
         faults = "; ".join(dict.fromkeys(self._faults))
         return Scan(tuple(self._records.values()), not faults, self._server_us, faults)
 
@@ -82,7 +90,7 @@ class _Books:
         """Add the rows of a page; return where the next one is, empty after the last."""
         question = (*QUESTION, ("cursor", cursor)) if cursor else QUESTION
         try:
-            answer = self._transport.get(RECORDS, question, headers=self._headers)
+            answer = self._transport.get(RECORDS, question, headers={"x-api-key": self._key.reveal()})
             page = answer.json()
         except (IntensityError, ConfigError) as error:
             self._faults.append(str(error))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import sys
 
 import pytest
 
@@ -23,6 +22,7 @@ from codecarbon.handlers.offset.provider import (
     make_provider,
     secret_of,
 )
+from tests.support.other_offsets import announce
 
 KEY = "live_0123456789abcdef"
 
@@ -125,20 +125,17 @@ class Halved:
         return Quote(pounds, 0.0, None, None, "")
 
 
+def make_number(**options):
+    return 7
+
+
 @pytest.fixture
-def announced(tmp_path, monkeypatch):
+def announced(tmp_path):
     """Names announced by a distribution that is installed for this test."""
-    info = tmp_path / "other_offsets-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-offsets\nVersion: 1.0\n")
-    names = {"minimal": "Minimal", "halved": "Halved", "number": "make_number", "gone": "Gone"}
-    lines = [f"{name} = other_offsets:{attribute}" for name, attribute in names.items()]
-    (info / "entry_points.txt").write_text("\n".join(["[codecarbon.offset_providers]", *lines]))
-    source = f"from {__name__} import Halved, Minimal\n\ndef make_number(**options): return 7\n"
-    (tmp_path / "other_offsets.py").write_text(source)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield
-    sys.modules.pop("other_offsets", None)
+    targets = {"minimal": "Minimal", "halved": "Halved", "number": "make_number", "gone": "Gone"}
+    names = {name: f"{__name__}:{attribute}" for name, attribute in targets.items()}
+    with announce(tmp_path, {**names, "lost": "no_such_module:Gone"}):
+        yield
 
 
 @pytest.mark.usefixtures("announced")
@@ -149,7 +146,7 @@ def test_another_distribution_can_announce_a_service():
 
 
 @pytest.mark.usefixtures("announced")
-@pytest.mark.parametrize("name", ["halved", "number", "gone", "unknown"])
+@pytest.mark.parametrize("name", ["halved", "number", "gone", "lost", "unknown"])
 def test_a_name_that_leads_to_no_service_is_refused(name):
     with pytest.raises(ConfigError, match="offset_provider"):
         make_provider(name, key=KEY, environment="production")
