@@ -37,6 +37,8 @@ NOT_ON_THE_START_PATH = {
     "rich",
     "typer",
 }
+# What only runs that offset need; they have a key for it.
+OFFSETTING = {"codecarbon.handlers.offset", "makeimpact", "sqlite3", "codecarbon.transport"}
 
 
 def loaded_by(code: str, names: set[str], *, cwd: str, program: str = "") -> list[str]:
@@ -81,4 +83,15 @@ def test_start_and_stop_load_nothing_slow(tmp_path):
         "tracker = codecarbon.OfflineEmissionsTracker(country_iso_code='FRA', log_level='error')\n"
         "tracker.start()"
     )
-    assert loaded_by(code, NOT_ON_THE_START_PATH, cwd=tmp_path, program=program) == []
+    assert loaded_by(code, NOT_ON_THE_START_PATH | OFFSETTING, cwd=tmp_path, program=program) == []
+
+
+def test_the_guard_sees_what_offsets(tmp_path):
+    # A ledger that cannot be made: this user's own is none of a test's business.
+    code = (
+        "import codecarbon, os\n"
+        "os.environ.update(XDG_STATE_HOME=os.devnull)\n"
+        "codecarbon.OfflineEmissionsTracker(country_iso_code='FRA', offset_api_key='test_x', log_level='critical',"
+        " offset_environment='sandbox')"
+    )
+    assert "codecarbon.handlers.offset" in loaded_by(code, OFFSETTING, cwd=tmp_path)

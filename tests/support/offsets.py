@@ -140,10 +140,16 @@ def check_books(ledger: Ledger, pounds: int) -> None:
 
 
 class Site:
-    """Trackers on a session of exactly known power: one kilogram in ten seconds of its time."""
+    """Trackers on a session of exactly known power: one kilogram in ten seconds of its time.
 
-    def __init__(self, folder: Any) -> None:
+    Args:
+        folder: Where their files go.
+        **options: Settings of all of them.
+    """
+
+    def __init__(self, folder: Any, **options: Any) -> None:
         self.folder = folder
+        self.options = options
         self.clock = FakeClock()
         self.trackers: list[OfflineEmissionsTracker] = []
 
@@ -158,6 +164,7 @@ class Site:
             "api_call_interval": -1,
             "log_level": "debug",
             "_session_factory": lambda _settings: FakeSession(self.clock, {"cpu": 3.6e6, "ram": 0.0, "gpu": None}),
+            **self.options,
             **options,
         }
         tracker = OfflineEmissionsTracker(**settings)

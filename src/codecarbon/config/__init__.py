@@ -10,7 +10,7 @@ from codecarbon.config.log import (
     warn_once,
 )
 from codecarbon.config.methods import LOCAL_PROVIDERS, PLUGIN_GROUP, OutputMethod
-from codecarbon.config.resolve import merge_arguments, resolve
+from codecarbon.config.resolve import hide_secrets, merge_arguments, resolve
 from codecarbon.config.sources import environment_values, file_paths, file_values
 from codecarbon.config.table import BY_NAME, POSITIONAL, SETTINGS, Notice, Setting, Settings
 from codecarbon.config.values import UNSET, Secret, Unset
@@ -39,6 +39,7 @@ __all__ = [
     "file_paths",
     "file_values",
     "forget_warnings",
+    "hide_secrets",
     "logger",
     "merge_arguments",
     "resolve",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from logging import INFO, WARNING
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codecarbon.config import parsers
 from codecarbon.config.methods import LOCAL_PROVIDERS, SAVE_TO_FLAGS, UNBUILT_METHODS, OutputMethod
@@ -66,7 +66,7 @@ def resolve(
 
 
 def merge_arguments(args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
-    """Give positional constructor arguments their names.
+    """Give positional constructor arguments their names, and hide the secrets among all arguments.
 
     Raises:
         TypeError: There are too many, or one is given twice; worded as Python words it.
@@ -77,7 +77,15 @@ def merge_arguments(args: tuple[object, ...], kwargs: Mapping[str, object]) -> d
     for name in named:
         if name in kwargs:
             raise TypeError(f"got multiple values for argument {name!r}")
-    return {**named, **kwargs}
+    return hide_secrets({**named, **kwargs})
+
+
+def hide_secrets(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Wrap texts that must not be shown: whoever keeps arguments may be looked at by a crash reporter."""
+    return {
+        name: parsers.secret(value) if isinstance(value, str) and name in BY_NAME and BY_NAME[name].is_secret else value
+        for name, value in arguments.items()
+    }
 
 
 def _file_sources(cwd: str | None, home: str | None, notices: list[Notice]) -> list[Source]:

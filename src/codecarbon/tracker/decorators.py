@@ -7,7 +7,7 @@ import inspect
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from codecarbon.config import build_decorator_signature
+from codecarbon.config import build_decorator_signature, hide_secrets
 from codecarbon.errors import ConfigError
 from codecarbon.tracker.facade import BaseEmissionsTracker, EmissionsTracker, OfflineEmissionsTracker
 
@@ -83,7 +83,7 @@ def track_emissions(fn: Any = None, *args: Any, **options: Any) -> Any:
         raise TypeError(f"got multiple values for {', '.join(sorted(twice))}")
     settings.update(options)
     is_offline = bool(settings.pop("offline", False))
-    make = functools.partial(_offline_tracker if is_offline else EmissionsTracker, **settings)
+    make = functools.partial(_offline_tracker if is_offline else EmissionsTracker, **hide_secrets(settings))
 
     def decorate(function: F) -> F:
         return _measure(function, make)

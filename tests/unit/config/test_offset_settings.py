@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from codecarbon import EmissionsTracker, OfflineEmissionsTracker, track_emissions
-from codecarbon.config import SETTINGS, Secret
+from codecarbon.config import SETTINGS, Secret, merge_arguments
 from codecarbon.errors import ConfigError
 
 NAMES = {
@@ -152,3 +152,12 @@ def test_who_says_how_to_offset_without_a_key_is_told(said, arguments, text):
 def test_a_key_that_is_given_or_switched_off_is_no_reason_to_speak(said):
     assert said({"offset_api_key": "test_abc", "offset_threshold": 2}).notices == ()
     assert said({"offset_api_key": None, "offset_threshold": 2}).notices == ()
+
+
+def test_arguments_that_are_kept_hide_the_key():
+    assert merge_arguments(("name",), {"offset_api_key": " live_hunter2 ", "pue": "1.5"}) == {
+        "project_name": "name",
+        "offset_api_key": Secret("live_hunter2"),
+        "pue": "1.5",
+    }
+    assert merge_arguments((), {"offset_api_key": None, "api_key": ["x"]}) == {"offset_api_key": None, "api_key": ["x"]}
