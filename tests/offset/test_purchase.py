@@ -136,6 +136,8 @@ def test_any_status_of_500_and_more_leaves_it_open(fake, make, status, body):
         {"type": "rate_error", "message": "x"},
         {"type": "about:blank", "title": "x", "status": 403},
         {"type": None},
+        {"type": ""},
+        {"type": "api_error"},
         {"type": 7},
         {"type": ["key_error"]},
         [],

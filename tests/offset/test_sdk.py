@@ -218,6 +218,16 @@ def test_the_registry_makes_it(time):
         assert provider.purchase(order()).kind == "bought"
 
 
+@pytest.mark.parametrize("version", ["1.3.0", "3.0.0", "3.0.0rc1", "20.1"])
+def test_another_major_version_is_refused_although_its_methods_look_the_same(make, tmp_path, monkeypatch, version):
+    info = tmp_path / f"makeimpact-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: makeimpact\nVersion: {version}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(OffsetError, match="nothing will be bought"):
+        make()
+
+
 WITHOUT = """
 import sys
 sys.modules["makeimpact"] = None  # what an import of it finds where it is not installed

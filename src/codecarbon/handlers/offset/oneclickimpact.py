@@ -62,6 +62,8 @@ CALLS = {
     "cancel_impact": {"user_id", "time_utc", "reason"},
     "who_am_i": set(),
 }
+MAJOR = "2"
+REMEDY = "nothing will be bought; pip install 'makeimpact>=2.0.0,<3', or a newer codecarbon"
 # Whatever the SDK may stumble over once it has an answer; none of it tells whether the answer was a good one.
 _STUMBLES = (LookupError, TypeError, AttributeError, ValueError, RuntimeError, OSError)
 
@@ -254,9 +256,20 @@ def _installed_sdk() -> type:
     except ImportError as error:
         raise MissingExtraError("offset", "offsetting with OneClickImpact") from error
     sdk = getattr(makeimpact, "OneClickImpact", None)
-    if not isinstance(sdk, type):
-        raise OffsetError("makeimpact has no client class: nothing will be bought; pip install 'makeimpact>=2.0.0,<3'")
+    version = _version()
+    if not isinstance(sdk, type) or version.partition(".")[0] != MAJOR:
+        raise OffsetError(f"makeimpact {version} is not one of version {MAJOR}: {REMEDY}")
     return sdk
+
+
+def _version() -> str:
+    """What is installed; another major version may buy something else with the same words."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("makeimpact")
+    except PackageNotFoundError:
+        return "of an unknown version"
 
 
 @functools.cache
@@ -290,14 +303,13 @@ def guarded(sdk: type) -> Callable[[Call], Any]:
 
 
 def _check_sdk(sdk: type) -> None:
-    remedy = "nothing will be bought; pip install 'makeimpact>=2.0.0,<3', or a newer codecarbon"
     request = getattr(sdk, "_make_request", None)
     takes = inspect.signature(request).parameters if inspect.isfunction(request) else {}
     # The order counts as well: the SDK passes by place.
     if [(name, takes[name].default) for name in takes] != [*SIGNATURE.items()] or inspect.iscoroutinefunction(request):
-        raise OffsetError(f"the installed makeimpact sends its requests in an unknown way: {remedy}")
+        raise OffsetError(f"the installed makeimpact sends its requests in an unknown way: {REMEDY}")
     for name, wanted in CALLS.items():
         method = getattr(sdk, name, None)
         known = set(inspect.signature(method).parameters) if inspect.isfunction(method) else set()
         if not inspect.isfunction(method) or not wanted <= known:
-            raise OffsetError(f"the installed makeimpact has no {name}({', '.join(sorted(wanted))}): {remedy}")
+            raise OffsetError(f"the installed makeimpact has no {name}({', '.join(sorted(wanted))}): {REMEDY}")

@@ -99,14 +99,17 @@ class Call:
             self._fail(doubtful=True, kind="answer", words=f"the service answered {status} without JSON")
         if 200 <= status < 300:  # noqa: PLR2004 - the class of a status
             return content
-        kind = content.get("type", "") if isinstance(content, dict) else None
-        said = content.get("message", "") if isinstance(content, dict) else ""
-        words = f"the service answered {status}" + (f" {self.clean(kind)}" if isinstance(kind, str) and kind else "")
-        words += f": {self.clean(said)}" if isinstance(said, str) and said else ""
+        said = content if isinstance(content, dict) else {"type": None}
+        kind, message = said.get("type"), said.get("message")
+        kind = kind if isinstance(kind, str) else ""
+        words = " ".join(filter(None, (f"the service answered {status}", self.clean(kind))))
+        words += f": {self.clean(message)}" if isinstance(message, str) and message else ""
         words += _patience(reply)
-        is_refusal = 400 <= status < 500 and status not in DOUBTFUL and kind in {"", *REFUSALS}  # noqa: PLR2004
-        known = kind if isinstance(kind, str) and kind in {*REFUSALS, "api_error"} else "status"
-        return self._fail(doubtful=not is_refusal, kind=known, words=words)
+        # Without a type it comes from a gateway in front, which let nothing through.
+        is_refusal = kind in REFUSALS or "type" not in said
+        is_final = 400 <= status < 500 and status not in DOUBTFUL  # noqa: PLR2004
+        known = kind if kind in {*REFUSALS, "api_error"} else "status"
+        return self._fail(doubtful=not (is_refusal and is_final), kind=known, words=words)
 
     def _fail(self, *, doubtful: bool, kind: str, words: str) -> NoReturn:
         if self.verdict is None:
