@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 from array import array
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 from codecarbon.carbon_aware.locations import with_country_of_zone, with_nearest_country
 from codecarbon.carbon_aware.names import FORECAST_DETAIL
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from codecarbon.carbon_aware.context import Context
     from codecarbon.intensity.json_file import FilePoint
     from codecarbon.intensity.provider import Capability, IntensityProvider
-    from codecarbon.model import IntensityPoint
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -73,7 +73,8 @@ class Series(NamedTuple):
     @property
     def rows(self) -> list[EmissionsRow]:
         """Its points as rows."""
-        return [_row(self.row_name, point) for point in self.series.points]
+        name = self.row_name
+        return [EmissionsRow(name, start_us, value, length_us) for start_us, length_us, value, _ in self.series.points]
 
 
 @runtime_checkable
@@ -87,6 +88,16 @@ class _File(Protocol):
     def next_start_us(self, places: Sequence[Location], moment_us: int) -> int | None: ...
 
     def next_end_us(self, places: Sequence[Location], moment_us: int) -> int | None: ...
+
+
+@cache
+def _is_file(source_type: type) -> bool:
+    """Whether a class is such a source; kept, since looking for the methods takes as long as reading the points."""
+    return issubclass(source_type, _File)
+
+
+def _file_of(source: IntensityProvider) -> _File | None:
+    return cast("_File", source) if _is_file(type(source)) else None
 
 
 class Fetcher:
@@ -136,8 +147,8 @@ class Fetcher:
         Raises:
             UnknownLocation: Nobody knows it.
         """
-        if isinstance(source, _File):
-            return self._resolve_in_file(source, text)
+        if (file := _file_of(source)) is not None:
+            return self._resolve_in_file(file, text)
         where = self._context.locations.find(text)
         if where is None:
             raise UnknownLocation(text)
@@ -173,10 +184,14 @@ class Fetcher:
         self, source: IntensityProvider, names: Sequence[str], span: TimeSpan
     ) -> list[EmissionsRow] | None:
         """Get the rows of several places as they are mixed in a file; None when the source is no file."""
-        if len(names) < 2 or not isinstance(source, _File):  # noqa: PLR2004 (one is not mixed)
+        file = _file_of(source)
+        if len(names) < 2 or file is None:  # noqa: PLR2004 (one is not mixed)
             return None
         places = [self.resolve(source, name) for name in names]
-        return [_row(entry.location, entry.point) for entry in source.observed_in_file_order(places, span)]
+        return [
+            EmissionsRow(name, start_us, value, length_us)
+            for name, (start_us, length_us, value, _) in file.observed_in_file_order(places, span)
+        ]
 
     def next_change_us(
         self, source: IntensityProvider, names: Sequence[str], moment_us: int, *, counts_ends: bool
@@ -192,12 +207,13 @@ class Fetcher:
         Returns:
             None for always; the moment itself when a source that is no file cannot tell.
         """
-        if not isinstance(source, _File):
+        file = _file_of(source)
+        if file is None:
             return moment_us
         places = [self.resolve(source, name) for name in names]
-        found = [source.next_start_us(places, moment_us)]
+        found = [file.next_start_us(places, moment_us)]
         if counts_ends:
-            found.append(source.next_end_us(places, moment_us))
+            found.append(file.next_end_us(places, moment_us))
         return min((change_us for change_us in found if change_us is not None), default=None)
 
     def forecast(self, source: IntensityProvider, text: str) -> Series:
@@ -266,10 +282,6 @@ class Fetcher:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _row(name: str, point: IntensityPoint) -> EmissionsRow:
-    return EmissionsRow(name, point.start_us, point.intensity_g_per_kwh, point.duration_us)
-
-
 def make_meta(rows: Iterable[EmissionsRow], series: Sequence[IntensitySeries], valid_until_us: int | None) -> Meta:
     """Describe what lies behind some rows.
 
@@ -285,7 +297,7 @@ def make_meta(rows: Iterable[EmissionsRow], series: Sequence[IntensitySeries], v
     # All numbers fit a double: times in microseconds stay below 2**53.
     numbers = array("d", [number for row in rows for number in row[1:]])
     digest = hashlib.blake2b(numbers.tobytes(), digest_size=8)
-    digest.update(repr((tuple(row.location for row in rows), facts)).encode())
+    digest.update(repr(([row.location for row in rows], facts)).encode())
     return Meta(
         version=digest.hexdigest(),
         valid_until_us=min(ends) if ends else None,

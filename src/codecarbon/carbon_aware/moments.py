@@ -10,6 +10,7 @@ from codecarbon.units import MIN_PER_HOUR, US_PER_DAY, US_PER_HOUR, US_PER_MIN, 
 
 MAX_OFFSET_MIN = 14 * MIN_PER_HOUR  # no clock on Earth is further from UTC
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_US = timedelta(microseconds=1)
 _STRICT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,7}))?)?(?:(Z)|([+-])(\d\d):(\d\d))?)?", re.ASCII
 )
@@ -42,9 +43,8 @@ def read_moment(text: str, *, is_lenient: bool = True) -> Moment:
     if int(offset_m or 0) >= MIN_PER_HOUR:
         raise ValueError(f"{text!r} is no time: the minutes of its offset exceed 59")
     try:
-        zone = timezone(timedelta(minutes=offset_min))
-        moment = datetime(year, month, day, hour, minute, second, micros, tzinfo=zone)
-        unix_us = (moment.astimezone(timezone.utc) - _EPOCH) // timedelta(microseconds=1)
+        moment = datetime(year, month, day, hour, minute, second, micros, tzinfo=timezone.utc)
+        unix_us = (moment - timedelta(minutes=offset_min) - _EPOCH) // _US
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{text!r} is no time: {error}") from error
     return Moment(unix_us, offset_min)

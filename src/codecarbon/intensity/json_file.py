@@ -133,18 +133,20 @@ class JsonFile:
 
     def observed(self, where: Location, span: TimeSpan) -> IntensitySeries:
         """Get every point that overlaps a span, in the order of the file."""
-        points = tuple(entry.point for entry in self.observed_in_file_order([where], span))
+        points = tuple(point for _, _, point in self._in_file_order([where], span))
         return self._series(self.zone_of(where), points)
 
     def observed_in_file_order(self, places: Sequence[Location], span: TimeSpan) -> tuple[FilePoint, ...]:
         """Get the points of several places that overlap a span, mixed as they are in the file."""
-        found = [
-            (place_in_file, FilePoint(name, point))
+        return tuple(FilePoint(name, point) for _, name, point in self._in_file_order(places, span))
+
+    def _in_file_order(self, places: Sequence[Location], span: TimeSpan) -> list[tuple[int, str, IntensityPoint]]:
+        """The points that overlap a span, each after its place in the file, which no two share, and its name there."""
+        return sorted(
+            (place_in_file, name, point)
             for name, index in self._indexes(places)
             for place_in_file, point in index.overlapping(span)
-        ]
-        found.sort(key=lambda entry: entry[0])
-        return tuple(entry for _, entry in found)
+        )
 
     def next_start_us(self, places: Sequence[Location], moment_us: int) -> int | None:
         """Find when the first point of some places after a moment begins, UTC microseconds since 1970."""

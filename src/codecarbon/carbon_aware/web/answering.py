@@ -18,7 +18,7 @@ from codecarbon.carbon_aware.web.front import ACCEPT, IF_NONE_MATCH, ORIGINAL_PA
 from codecarbon.carbon_aware.web.negotiate import form_of
 from codecarbon.carbon_aware.web.parameters import EVENTS, SCHEDULE, bind
 from codecarbon.carbon_aware.web.problems import problem_of, response_of
-from codecarbon.carbon_aware.web.questions import ROUTES, answer_route, make_entry, schedule_request
+from codecarbon.carbon_aware.web.questions import ROUTES, answer_route, make_entry, schedule_request, write_question
 from codecarbon.errors import CodeCarbonError, InvalidParameters, RequestRejected, UnknownLocation
 from codecarbon.units import us_from_s
 from codecarbon.web.asgi import header
@@ -132,12 +132,14 @@ class Answering:
             form = self._form(request, has_csv=route.table is not None)
             if bound.values.get("detail") and form == "json":
                 form = "detail"
-            key = (route.path, tuple(bound.values.items()), form)
+            # A text, not the values: what the store holds by the thousand is not to slow the collection of garbage.
+            question = write_question(route, bound.values)
+            key = (question, form)
             now_us = self.now_us()
             entry = self.store.get(key, now_us)
             if entry is None:
                 self._counts.miss()
-                work = lambda: answer_route(self.operations, route, bound.values, form)  # noqa: E731
+                work = lambda: answer_route(self.operations, route, bound.values, form, question=question)  # noqa: E731
                 entry = await self.flights.join(key, work, lambda entry: self.store.put(key, entry))
                 now_us = self.now_us()
                 self._counts.answered(entry.sources, now_us)

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from codecarbon.carbon_aware.appsettings import load_options
 from codecarbon.carbon_aware.context import Context, build_context
@@ -104,7 +105,10 @@ def _add_routes(app: FastAPI, answering: Answering, health: Health, exporter: Ex
     for method, path, handler in routes:
         by_path.setdefault(path, {})[method] = handler
     for path, handlers in by_path.items():  # one route for each path, so that 405 names all its methods
-        app.add_api_route(path, _dispatch(handlers), methods=list(handlers), response_model=None)
+        # Not the framework's own kind of route, which prepares for parameters and bodies that our handlers read.
+        route = Route(path, _dispatch(handlers), methods=list(handlers))
+        route.methods = set(handlers)  # without HEAD, which comes along with GET unasked
+        app.router.routes.append(route)
 
 
 def _dispatch(handlers: dict[str, Handler]) -> Handler:

@@ -142,14 +142,25 @@ ROUTES = (
 )
 
 
-def answer_route(operations: Operations, route: Route, values: Values, form: Form) -> Entry:
+def write_question(route: Route, values: Values) -> str:
+    """Write a question in a form that equal questions share."""
+    return f"{route.path}?{sorted(values.items())!r}"
+
+
+def answer_route(operations: Operations, route: Route, values: Values, form: Form, *, question: str) -> Entry:
     """Answer a route.
+
+    Args:
+        operations: What is asked.
+        route: The route.
+        values: The query.
+        form: How the answer is written.
+        question: Route and query, as ``write_question`` has them.
 
     Raises:
         CodeCarbonError: There is no answer.
     """
     document, metas = route.ask(operations, values, form)
-    question = f"{route.path}?{sorted(values.items())!r}"
     return make_entry(operations, question, document, metas, form=form, table=route.table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -38,6 +39,7 @@ def number(value: float) -> float | int:
     return int(value) if abs(value) < _WHOLE_UPTO and value == int(value) else value
 
 
+@lru_cache(maxsize=8192)  # most answers are about the same hours
 def time(unix_us: int) -> datetime | str:
     """Return a time in UTC as JSON shows it; orjson itself writes whole seconds as they must be."""
     return write_time(unix_us) if unix_us % US_PER_S else datetime_of(unix_us)
@@ -183,6 +185,8 @@ def origin_of(metas: Sequence[Meta]) -> Meta:
     """Join what lies behind the parts of an answer."""
     from codecarbon.carbon_aware.results import Meta
 
+    if len(metas) == 1:
+        return metas[0]
     limits = [meta.valid_until_us for meta in metas if meta.valid_until_us is not None]
     return Meta(
         version="+".join(meta.version for meta in metas),
