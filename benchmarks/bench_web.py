@@ -49,9 +49,10 @@ def serving(**task: Any) -> Iterator[int]:
             child.wait(timeout=30)
 
 
-def load(port: int, path: str, seconds: float, connections: int = CONNECTIONS) -> dict[str, Any]:
+def load(port: int, path: str, seconds: float, *, connections: int = CONNECTIONS, asked: int = 0) -> dict[str, Any]:
     """Load a server from the other core; every answer must be a whole 200 of one size."""
     task = {"port": port, "path": path, "connections": connections, "seconds": seconds, "cores": cores()[1]}
+    task["asked"] = asked
     said = process.run([sys.executable, str(HERE / "web_load.py"), json.dumps(task)]).said
     assert set(said["statuses"]) == {"200"}, said
     assert len(said["sizes"]) == 1, said
@@ -92,14 +93,16 @@ def compare(report: Report, settings: str, path: str, new_path: str = "") -> dic
     """
     rounds, seconds = (3, 0.3) if report.smoke else (7, 2.0)
     runs: dict[str, list[dict[str, Any]]] = {"ours": [], "bare": [], "new": []}
+    asked = 0  # by all rounds together, so that no round repeats the new questions of one before
     with serving(kind="ours", settings=settings, now_s=NOW.timestamp()) as ours:
         size = load(ours, path, 0)["sizes"][0]
         with serving(kind="bare", size=size) as bare:
             questions = [("ours", ours, path), ("bare", bare, "/bare")] + [("new", ours, new_path)] * bool(new_path)
             for turn in range(rounds + 1):
                 for name, port, question in questions:
-                    said = load(port, question, seconds)
+                    said = load(port, question, seconds, asked=asked)
                     assert said["sizes"] == [size]
+                    asked = said["asked"]
                     if turn:
                         runs[name].append(said)
     return runs

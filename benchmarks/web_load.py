@@ -61,12 +61,13 @@ class Load:
         path: Path and query to ask; ``{n}`` in it becomes another number of six digits each time.
         connections: How many to open.
         seconds: How long to ask; 0 asks once on each connection.
+        asked: How many such numbers were used before.
     """
 
-    def __init__(self, path: str, connections: int, seconds: float) -> None:
+    def __init__(self, path: str, connections: int, seconds: float, asked: int) -> None:
         self.request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\r\n".encode()
         self.is_varied = "{n}" in path
-        self.asked = 0
+        self.asked = asked
         self.wanted = self.open = connections
         self.seconds = seconds
         self.standing = 0
@@ -81,8 +82,10 @@ class Load:
 
     def next_request(self) -> bytes:
         """Return what to send next."""
+        if not self.is_varied:
+            return self.request
         self.asked += 1
-        return self.request.replace(b"{n}", b"%06d" % (self.asked % 1_000_000)) if self.is_varied else self.request
+        return self.request.replace(b"{n}", b"%06d" % (self.asked % 1_000_000))
 
     def connected(self) -> None:
         """Count a connection that stands."""
@@ -130,6 +133,7 @@ class Load:
             "p50_ms": ordered[len(ordered) // 2] * 1e3,
             "p99_ms": ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)] * 1e3,
             "answers": len(ordered),
+            "asked": self.asked,
             "statuses": {str(status): count for status, count in self.statuses.items()},
             "sizes": sorted(self.sizes),
             "digest": self.digest,
@@ -142,7 +146,7 @@ def main() -> None:
     task = json.loads(sys.argv[1])
     if cores := task.get("cores"):
         os.sched_setaffinity(0, cores)
-    load = Load(task["path"], task["connections"], task["seconds"])
+    load = Load(task["path"], task["connections"], task["seconds"], task["asked"])
     print(json.dumps(uvloop.run(load.run(task["port"]))))
 
 
