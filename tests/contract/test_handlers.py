@@ -7,7 +7,9 @@ from dataclasses import asdict
 
 import pytest
 
-from codecarbon.handlers import BaseOutput, Dispatcher, FileOutput, GoogleCloudLoggerOutput, LoggerOutput
+from codecarbon.handlers import BaseOutput, Dispatcher, FileOutput, GoogleCloudLoggerOutput, LoggerOutput, RunView
+from codecarbon.handlers.offset.handler import OffsetOutput
+from tests.support.offsets import ScriptedProvider, make_plan
 from tests.support.records import emissions_data, task_data
 
 
@@ -30,6 +32,7 @@ MAKERS = {
     "csv": lambda folder: FileOutput("emissions.csv", str(folder)),
     "csv update": lambda folder: FileOutput("emissions.csv", str(folder), "update"),
     "logger": lambda folder: LoggerOutput(silent_logger()),
+    "offset": lambda folder: OffsetOutput(make_plan(ScriptedProvider(), folder / "ledger.sqlite3")),
     "google cloud": lambda folder: GoogleCloudLoggerOutput(Cloud()),
 }
 
@@ -46,6 +49,8 @@ def test_making_one_writes_nothing(make, tmp_path):
 
 def test_all_methods_take_positional_arguments_and_return_nothing(make):
     handler = make()
+    if hasattr(handler, "run_begins"):
+        assert handler.run_begins(RunView("run", "machine", lambda: 0.1)) is None
     assert handler.live_out(emissions_data(), emissions_data()) is None
     assert handler.out(emissions_data(), emissions_data()) is None
     assert handler.task_out([task_data("a")], "base") is None

@@ -47,6 +47,16 @@ with OfflineEmissionsTracker(country_iso_code="FRA", region="bretagne", gpu_ids=
     in_window: EmissionsRecord | None = window.record
     joules: float | None = in_window.window.energy_j if in_window else None
 
+offsetting = EmissionsTracker(
+    offset_api_key="test_x",
+    offset_environment="sandbox",
+    offset_threshold=2,
+    auto_offset=False,
+    offset_max_per_run_kg="5",
+    offset_dry_run=True,
+)
+EmissionsTracker(offset_environment=None)  # type: ignore[arg-type]
+
 # A misspelt option is found by the checker, although at run time it only warns.
 EmissionsTracker(measure_power_seconds=2)  # type: ignore[call-arg]
 EmissionsTracker(country_iso_code="FRA")  # type: ignore[call-arg]

@@ -13,6 +13,7 @@ import time
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from codecarbon.errors import LedgerError
 from codecarbon.forks import renew_after_fork
 from codecarbon.handlers.offset import words
 from codecarbon.handlers.offset.amounts import pounds_of
@@ -302,9 +303,18 @@ class Desk:
     def _settle(self, offset: Offset, outcome: Outcome) -> Offset:
         ledger, found = self.ledger, offset
         if outcome.kind == "bought":
-            found = ledger.confirm(
-                offset.offset_id, user_id=outcome.user_id, time_utc=outcome.time_utc, pounds=outcome.pounds
-            )
+            try:
+                found = ledger.confirm(
+                    offset.offset_id, user_id=outcome.user_id, time_utc=outcome.time_utc, pounds=outcome.pounds
+                )
+            except LedgerError:
+                self._log.error(
+                    "%d lb were bought at %s, which cannot be written down now: it still counts as under way, and the "
+                    "next process finds it in the service's records",
+                    outcome.pounds,
+                    words.place(self.provider),
+                )
+                raise
             if found.state is OffsetState.CONFIRMED:
                 self._standing.key_fault = ""
                 self._log.info("%s", words.bought(found, ledger.balance(), self.provider))

@@ -222,7 +222,8 @@ class OffsetOutput(BaseOutput):
         if holder:
             if "claim" not in count.told:
                 count.told.add("claim")
-                logger.info("This run is not counted for offsets, since another one counts this machine: %s", holder)
+                text = f"This run is not counted for offsets, since another one counts this machine: {holder}"
+                warn_once(text, "%s", text, level=logging.INFO)
                 self._open_ledger().skip(count.run_id, holder)
             return False
         if was_refused and count.unclaimed_from_kg is not None:

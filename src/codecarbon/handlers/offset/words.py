@@ -90,10 +90,10 @@ def switched_off(balance: Balance) -> str:
 
 def cap_reached(cap_ug: int | None, balance: Balance) -> str:
     """Why nothing more is bought in this run."""
-    most = "the most" if cap_ug is None else f"{mass(cap_ug)}, the most"
+    most = "what" if cap_ug is None else f"the {mass(cap_ug)}"
     return (
-        f"this run has bought {most} that one may (offset_max_per_run_kg); {mass(balance.open_ug)} is held: "
-        "`codecarbon offset now` buys it"
+        f"no whole pound is left of {most} that one run may buy (offset_max_per_run_kg); {mass(balance.open_ug)} is "
+        "held: `codecarbon offset now` buys it"
     )
 
 

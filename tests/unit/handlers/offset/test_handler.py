@@ -16,7 +16,12 @@ from codecarbon.errors import MissingExtraError, OffsetError
 from codecarbon.handlers import RunView
 from codecarbon.handlers.offset.handler import OffsetOutput
 from codecarbon.handlers.offset.ledger import OffsetState
+from codecarbon.model import Intensity, Location
+from codecarbon.tracker.live import LiveIntensity
+from codecarbon.tracker.pricing import Pricer
 from codecarbon.units import UG_PER_LB
+from tests.support.fake_provider import FakeProvider
+from tests.support.fake_session import FakeAnchors
 from tests.support.offsets import BAD_KEY, KG, LOST, REFUSED, ScriptedProvider, check_books, messages, new_process
 
 REST_KG = 0.5 - 0.45359237
@@ -310,7 +315,7 @@ def test_a_cap_for_each_run(site, handler, provider, ledger, log):
     output = handler(cap_ug=KG)
     site.run(3.0, output)
     assert provider.pounds == 2
-    assert "this run has bought 1.000000 kg CO2e, the most that one may (offset_max_per_run_kg)" in log.text
+    assert "no whole pound is left of the 1.000000 kg CO2e that one run may buy (offset_max_per_run_kg)" in log.text
     assert "codecarbon offset now" in log.text
     assert output.manual_offset() is False
     assert provider.pounds == 2
@@ -555,3 +560,38 @@ def test_a_tracker_still_travels(site, monkeypatch, tmp_path):
     again = pickle.loads(pickle.dumps(tracker))
     assert again.settings.offset_api_key.reveal() == "test_abc"
     assert [hasattr(handler, "manual_offset") for handler in again._output_handlers] == [False, True]
+
+
+# --- prices that are not final
+
+
+def test_what_has_no_final_price_yet_is_not_counted(site, handler, ledger):
+    place, mean = Location(country_iso_code="DEU"), Intensity(100.0, "tables", 2023, "DEU")
+    values = []
+    live = LiveIntensity(
+        lambda: [FakeProvider(lambda _start_us: values[-1] if values else None)],
+        place,
+        mean,
+        clock=lambda: FakeAnchors().unix_ns(site.clock.t_ns) / 1e9 + 1,
+        spawn=lambda _run: None,
+    )
+    pricer = Pricer(place)
+    pricer.live = live
+    site.clock.t_ns = 0
+    tracker = site.tracker(
+        handler(), force_carbon_intensity_g_co2e_kwh=None, _pricer_factory=lambda *_args, **_options: pricer
+    )
+    tracker.start()
+    live.ask()
+    site.clock.pass_s(300)
+    assert tracker.flush() > 0
+    assert ledger.balance().accrued_ug == 0  # a stand-in prices it so far
+    values.append(10.0)
+    site.clock.pass_s(300)
+    tracker.flush()
+    assert ledger.balance().accrued_ug == 0
+    live.ask()
+    tracker.flush()
+    assert ledger.balance().accrued_ug == pytest.approx(6 * KG, rel=1e-6)  # 600 kWh at 10 g
+    tracker.stop()
+    assert ledger.balance().accrued_ug == pytest.approx(6 * KG, rel=1e-6)

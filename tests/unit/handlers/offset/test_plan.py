@@ -1,0 +1,95 @@
+"""From settings to what offsetting needs: what does not fit together is refused when a tracker is made."""
+
+from __future__ import annotations
+
+import pytest
+
+from codecarbon.config import Secret, resolve
+from codecarbon.errors import ConfigError
+from codecarbon.handlers import build_handlers
+from codecarbon.handlers.offset.plan import make_plan
+
+KEY = "live_hunter2_4711"
+
+
+@pytest.fixture
+def settings_for(tmp_path):
+    def make(*, env=None, project=None, **arguments):
+        if project is not None:
+            (tmp_path / ".codecarbon.config").write_text(project)
+        return resolve(arguments, environ=env or {}, cwd=str(tmp_path), home=str(tmp_path / "home"))
+
+    return make
+
+
+def test_a_plan_says_what_the_settings_say_and_holds_no_key(settings_for):
+    plan = make_plan(settings_for(offset_api_key=KEY, offset_threshold="2.5", auto_offset="no", offset_stop_wait_s=3))
+    assert (plan.threshold_ug, plan.cap_ug) == (2_500_000_000, 50_000_000_000)
+    assert (plan.environment, plan.is_automatic, plan.stop_wait_s) == ("production", False, 3.0)
+    assert (plan.remark, plan.may_release) == ("", False)
+    assert KEY not in repr(plan)
+
+
+def test_a_dry_run_has_an_environment_of_its_own(settings_for):
+    plan = make_plan(settings_for(offset_api_key=KEY, offset_dry_run=True))
+    assert plan.environment == "production, dry run"
+
+
+@pytest.mark.parametrize(
+    ("release", "environment", "may"),
+    [
+        ("never", "sandbox", False),
+        ("sandbox", "sandbox", True),
+        ("sandbox", "production", False),
+        ("always", "production", True),
+    ],
+)
+def test_who_may_release_a_doubt(settings_for, release, environment, may):
+    key = {"sandbox": "test_x", "production": "live_x"}[environment]
+    settings = settings_for(offset_api_key=key, offset_environment=environment, offset_auto_release=release)
+    assert make_plan(settings).may_release is may
+
+
+@pytest.mark.parametrize(("key", "word"), [("live_x", "sandbox"), ("test_x", "production")])
+@pytest.mark.parametrize("where", ["constructor", "environment", "file"])
+def test_a_key_of_the_other_environment_is_refused_from_everywhere(settings_for, key, word, where):
+    if where == "constructor":
+        settings = settings_for(offset_api_key=key, offset_environment=word)
+    elif where == "environment":
+        settings = settings_for(env={"CODECARBON_OFFSET_API_KEY": key, "CODECARBON_OFFSET_ENVIRONMENT": word})
+    else:
+        settings = settings_for(project=f"[codecarbon]\noffset_api_key = {key}\noffset_environment = {word}\n")
+    with pytest.raises(ConfigError) as caught:
+        build_handlers(settings)
+    assert caught.value.field == "offset_api_key"
+    assert caught.value.origin == settings.origin("offset_api_key")
+    assert isinstance(caught.value.value, Secret)
+
+
+def test_a_key_that_says_nothing_is_remarked_upon(settings_for):
+    plan = make_plan(settings_for(offset_api_key="your_api_key_here"))
+    assert "live_" in plan.remark
+    assert "test_" in plan.remark
+
+
+@pytest.mark.parametrize("url", ["http://example.org", "ftp://127.0.0.1/", "127.0.0.1:80"])
+def test_an_address_that_is_not_safe_is_refused(settings_for, url):
+    with pytest.raises(ConfigError) as caught:
+        make_plan(settings_for(offset_api_key=KEY, env={"CODECARBON_OFFSET_BASE_URL": url}))
+    assert (caught.value.field, caught.value.origin) == (
+        "offset_base_url",
+        "environment variable CODECARBON_OFFSET_BASE_URL",
+    )
+
+
+def test_without_a_key_there_is_no_plan_and_no_handler(settings_for):
+    with pytest.raises(ConfigError, match="offset_api_key"):
+        make_plan(settings_for())
+    assert len(build_handlers(settings_for())) == 1
+    assert len(build_handlers(settings_for(offset_api_key=" "))) == 1
+
+
+def test_the_handler_comes_last(settings_for):
+    handlers = build_handlers(settings_for(offset_api_key=KEY, output_methods="logger,csv"))
+    assert [hasattr(handler, "manual_offset") for handler in handlers] == [False, False, True]
+    assert KEY not in repr(handlers) + str(vars(handlers[-1]))
