@@ -91,6 +91,7 @@ def _match(task: _Task, records: dict[str, Record]) -> tuple[list[Offset], list[
     """Settle offsets that are found, and take in what this ledger bought and does not know."""
     database, account_id, *_ = task
     own_ledgers = ledger_ids_of(database, account_id)
+    _untangle(task, records)
     groups: dict[str, dict[str, Record]] = {}
     confirmed: list[Offset] = []
     imported: list[Offset] = []
@@ -123,6 +124,36 @@ def _match(task: _Task, records: dict[str, Record]) -> tuple[list[Offset], list[
             duplicates.append(group[other])
             imported += _take_in(task, _tracking_id(group[other]), group[other])
     return confirmed, imported, duplicates
+
+
+def _untangle(task: _Task, records: dict[str, Record]) -> None:
+    """Take purchases away from offsets whose answers named them, when the records say that others ordered them.
+
+    An answer may come to the wrong order. What the service wrote down beside a purchase is better evidence of whose it
+    is; without it, an offset stays in doubt until its own purchase is found.
+    """
+    database, account_id, *_ = task
+    for impact, record in records.items():
+        named = purchases.find(database, account_id, record.offset_id) if record.offset_id else None
+        holder_id = purchases.offset_by_impact(database, account_id, impact)
+        if named is None or holder_id in {None, named.offset_id, _tracking_id(record)}:
+            continue
+        holder = purchases.find(database, account_id, holder_id or "")
+        if holder is None or (named.state is OffsetState.CONFIRMED and _is_own(named, records)):
+            continue
+        database.execute(
+            "UPDATE offsets SET state = 'unknown', settled_us = ?, error = ?, user_id = NULL, time_utc = NULL, "
+            "impact = NULL, bought_pounds = NULL, cancelled_us = NULL, absent_since_us = NULL WHERE offset_id = ?",
+            (task.now_us, f"its answer named the purchase of the offset {named.offset_id}", holder.offset_id),
+        )
+        if holder.cancelled_us is not None:
+            records[impact] = record._replace(cancelled=True)
+
+
+def _is_own(offset: Offset, records: dict[str, Record]) -> bool:
+    """Whether no record says that the purchase of a confirmed offset was another one's."""
+    record = records.get(impact_of(offset.user_id or "", offset.time_utc or ""))
+    return record is None or record.offset_id in {None, offset.offset_id}
 
 
 def _in_order(task: _Task, offset: Offset | None, group: dict[str, Record]) -> list[str]:

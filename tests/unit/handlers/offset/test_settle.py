@@ -97,13 +97,42 @@ def test_a_record_without_pounds_settles_nothing(ledger):
         assert done.still_unknown == (ledger.offset(offset.offset_id),)
 
 
-def test_a_purchase_that_settled_another_offset_settles_no_second(ledger):
+def test_a_purchase_goes_to_the_offset_that_its_record_names_and_to_no_second(ledger):
     first = bought(ledger, 1, cap_ug=2 * LB)
     second = unknown(ledger, run_id="r2", cap_ug=2 * LB)
     done = settle(ledger, record(1, pounds=2, offset_id=second.offset_id))
-    assert done.confirmed == ()
-    assert [offset.offset_id for offset in done.still_unknown] == [second.offset_id]
-    assert ledger.offset(first.offset_id) == first
+    assert [offset.offset_id for offset in done.confirmed] == [second.offset_id]
+    assert [offset.offset_id for offset in done.still_unknown] == [first.offset_id]
+    assert second.offset_id in ledger.offset(first.offset_id).error
+    accounted(ledger)
+
+
+def test_an_answer_that_went_to_another_order_leaves_no_doubt_for_ever(ledger):
+    """The answer to the first order comes to the second one as well, whose own purchase is in the records."""
+    first, second = sent(ledger, cap_ug=LB), sent(ledger, run_id="r2", cap_ug=LB)
+    for offset in (second, first):
+        ledger.confirm(offset.offset_id, user_id="U1", time_utc=time_of(1), pounds=1)
+    assert ledger.offset(first.offset_id).state is OffsetState.UNKNOWN
+    books = [record(1, offset_id=first.offset_id), record(2, offset_id=second.offset_id)]
+    done = settle(ledger, *books)
+    assert {offset.offset_id for offset in done.confirmed} == {first.offset_id, second.offset_id}
+    assert done.still_unknown == done.duplicates == done.imported == ()
+    assert [ledger.offset(offset.offset_id).time_utc for offset in (first, second)] == [time_of(1), time_of(2)]
+    accounted(ledger)
+    assert settle(ledger, *books).confirmed == ()
+
+
+def test_answers_that_changed_places_are_put_right(ledger):
+    first, second = sent(ledger, cap_ug=LB), sent(ledger, run_id="r2", cap_ug=LB)
+    ledger.confirm(first.offset_id, user_id="U1", time_utc=time_of(2), pounds=1)
+    ledger.confirm(second.offset_id, user_id="U1", time_utc=time_of(1), pounds=1)
+    ledger.cancel(second.offset_id)
+    done = settle(ledger, record(1, offset_id=first.offset_id), record(2, offset_id=second.offset_id))
+    assert len(done.confirmed) == 2
+    assert ledger.offset(first.offset_id).time_utc == time_of(1)
+    assert ledger.offset(first.offset_id).cancelled_us is not None
+    assert ledger.offset(second.offset_id).cancelled_us is None
+    accounted(ledger)
 
 
 def test_records_in_another_spelling_of_time_are_the_same_purchase(ledger):
