@@ -236,6 +236,8 @@ def test_rows_of_the_old_form_with_every_amount_are_read(fake, make, time):
         {"tree_planted": 3, "carbon_captured": 0},
         {"tree_planted": 0, "waste_removed": 0, "carbon_captured": 0, "coral_restored": 2, "money_donated": 0},
         {"money_donated": 500, "carbon_captured": None},
+        {"carbon_captured": 0},
+        {"carbon_captured": 0, "metadata": {"shop": "7"}},
     ],
 )
 def test_a_row_about_something_else_is_no_purchase_of_carbon_and_no_fault(fake, make, row):
@@ -255,11 +257,14 @@ ROW = {"user_id": ADA, "time_utc": "2026-11-20T09:14:31.207Z", "carbon_captured"
         [],
         {},
         *({name: value for name, value in ROW.items() if name != gone} for gone in ROW),
-        *({**ROW, "carbon_captured": pounds} for pounds in (0, -1, 1.0, "2", True, None, [2])),
+        *({**ROW, "carbon_captured": pounds} for pounds in (-1, 1.0, "2", True, None, [2])),
         *({**ROW, "user_id": name} for name in ("", " ", 7, None)),
         *({**ROW, "time_utc": name} for name in ("", 7, None)),
         *({**ROW, "metadata": metadata} for metadata in ("x", [], 7, {"codecarbon_offset_id": 7})),
         {**ROW, "metadata": {"codecarbon_ledger_id": ["x"]}},
+        {**ROW, "carbon_captured": 0, "metadata": {"codecarbon_offset_id": "a"}},
+        {**ROW, "carbon_captured": 0, "tree_planted": 1, "metadata": {"codecarbon_ledger_id": "b"}},
+        {**ROW, "carbon_captured": 0.0},
         {"tree_planted": "3"},
     ],
 )

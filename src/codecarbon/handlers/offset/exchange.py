@@ -113,7 +113,8 @@ def _read(response: requests.Response, monotonic: Callable[[], float]) -> bytes:
         requests.RequestException: It is cut off, garbled, late, or longer than any true one.
     """
     parts, size, late_s = [], 0, monotonic() + LONGEST_BODY_S
-    for part in parts_of(response):
+    # Before urllib3 2 a read waits until it has all that it asked for: ask for little, that the time can be looked at.
+    for part in parts_of(response) if hasattr(response.raw, "read1") else response.iter_content(1):
         parts.append(part)
         size += len(part)
         if size > LARGEST_BYTES:

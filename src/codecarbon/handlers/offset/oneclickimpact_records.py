@@ -124,16 +124,18 @@ def _record(row: object) -> Record | str | None:
     if not isinstance(row, dict):
         return "a record is no object"
     pounds: Any = row.get("carbon_captured")
-    if (pounds is None or (type(pounds) is int and pounds == 0)) and any(_is_amount(row.get(name)) for name in OTHERS):
-        return None
+    ids = _ids(row.get("metadata"))
+    if ids is None:
+        return "the metadata of a record are not texts by their names"
+    if pounds is None or (type(pounds) is int and pounds == 0):
+        # Nothing was captured: the row is about something else, unless it is one of ours, which never is.
+        is_other = pounds == 0 or any(_is_amount(row.get(name)) for name in OTHERS)
+        return None if is_other and ids == (None, None) else "a record does not say how many pounds were bought"
     if not _is_amount(pounds):
         return "a record does not say how many pounds were bought"
     names = (row.get("user_id"), row.get("time_utc"))
     if not all(isinstance(name, str) and name.strip() for name in names):
         return "a record does not name its purchase"
-    ids = _ids(row.get("metadata"))
-    if ids is None:
-        return "the metadata of a record are not texts by their names"
     return Record(str(names[0]), str(names[1]), pounds, *ids, bool(row.get("cancelled_on")))
 
 
