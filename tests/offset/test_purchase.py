@@ -351,6 +351,13 @@ def test_any_good_status_with_a_whole_answer_counts(fake, make, status):
     assert make().purchase(order()).kind == BOUGHT
 
 
+@pytest.mark.parametrize("status", [300, 302, 304, 307, 500, 503])
+def test_no_other_status_makes_a_whole_answer_a_purchase(fake, make, status):
+    fake.fail_next(1, status=status, body=WHOLE, path=BUY)
+    assert make().purchase(order()).kind == UNKNOWN
+    assert fake.posts == 1
+
+
 def test_an_answer_that_comes_twice_is_told_twice(fake, make):
     """The ledger knows that one purchase settles one order; here it is the service that errs."""
     provider = make()
