@@ -56,11 +56,11 @@ def _lighten(parameters: Iterable[Any]) -> None:
 
     Typer 0.29 validates each option through pydantic, `--help` included, and importing pydantic takes longer than
     everything else here. All our options are texts or flags, so there is nothing to validate. Other versions of Typer
-    lack the attribute, and are left alone.
+    do not ask for a converter, and are left alone; no declaration of an option keeps this one from building its own.
     """
     for parameter in parameters:
-        if getattr(parameter, "_runtime_param", parameter) is None:
-            parameter._runtime_param = _AsGiven()  # noqa: SLF001
+        if hasattr(parameter, "get_runtime_param"):
+            parameter.get_runtime_param = _AsGiven
 
 
 class Group(TyperGroup):
