@@ -14,6 +14,8 @@ from codecarbon.units import iso_from_us
 if TYPE_CHECKING:
     import sqlite3
 
+    from codecarbon.handlers.offset.holding import HostLock
+
 
 class Key(NamedTuple):
     """What tells a key without being it: the service, the environment, and its SHA-256."""
@@ -139,7 +141,9 @@ def _summary(
     )
 
 
-def claim_host(database: sqlite3.Connection, environment: str, run_id: str, owner: Owner, now_us: int) -> str:
+def claim_host(
+    database: sqlite3.Connection, environment: str, run_id: str, *, owner: Owner, lock: HostLock, now_us: int
+) -> str:
     """Let a run accrue for the host, unless another one that lives does.
 
     The claim is one for all accounts of an environment: two keys would otherwise pay for the same machine twice.
@@ -148,23 +152,42 @@ def claim_host(database: sqlite3.Connection, environment: str, run_id: str, owne
         Words that tell who accrues; empty when the run does.
     """
     row = database.execute(
-        "SELECT run_id, created_us, boot_id, pid, start_ticks, pid_namespace FROM claims WHERE environment = ?",
+        "SELECT run_id, lock_inode, created_us, boot_id, pid, start_ticks, pid_namespace FROM claims "
+        "WHERE environment = ?",
         (environment,),
     ).fetchone()
     if row is not None:
-        holder_run_id, since_us, *holder_fields = row
+        holder_run_id, lock_inode, since_us, *holder_fields = row
         holder = Owner(*holder_fields)
-        if holder == owner and holder_run_id == run_id:
+        is_mine = holder == owner and holder_run_id == run_id
+        if is_mine and lock_inode == lock.inode:
             return ""
-        if not is_dead(holder, owner):
+        if is_mine:
+            now_us = since_us
+        elif not is_dead(holder, owner) and not _has_lost(holder, owner, lock, lock_inode):
             where = "" if holder.pid_namespace == owner.pid_namespace else " of another container"
             return f"process {holder.pid}{where} has accrued for this host since {iso_from_us(since_us)}"
     database.execute(
-        "INSERT OR REPLACE INTO claims (environment, run_id, created_us, boot_id, pid, start_ticks, pid_namespace) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (environment, run_id, now_us, *owner),
+        "INSERT OR REPLACE INTO claims "
+        "(environment, run_id, lock_inode, created_us, boot_id, pid, start_ticks, pid_namespace) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (environment, run_id, lock.take(), now_us, *owner),
     )
     return ""
+
+
+def _has_lost(holder: Owner, owner: Owner, lock: HostLock, lock_inode: int) -> bool:
+    """Whether a holder that cannot be looked up, or was this process before an ``exec``, has lost the lock it had.
+
+    The inode tells that it is the same file: one that is open is not used again, even if somebody removes its name.
+    """
+    is_in_doubt = holder.pid_namespace != owner.pid_namespace or holder == owner
+    if not lock_inode or not is_in_doubt or lock.inode:
+        return False
+    if lock.take() == lock_inode:
+        return True
+    lock.let_go()
+    return False
 
 
 def holders(database: sqlite3.Connection, here: Owner) -> tuple[Holder, ...]:
@@ -180,10 +203,15 @@ def holders(database: sqlite3.Connection, here: Owner) -> tuple[Holder, ...]:
     )
 
 
-def release_host(database: sqlite3.Connection, environment: str, run_id: str, owner: Owner) -> None:
-    """Let another run accrue for the host; only whoever does can let go."""
-    database.execute(
+def release_host(database: sqlite3.Connection, environment: str, run_id: str, owner: Owner) -> bool:
+    """Let another run accrue for the host; only whoever does can let go.
+
+    Returns:
+        Whether the run did.
+    """
+    released = database.execute(
         "DELETE FROM claims WHERE environment = ? AND run_id = ? AND boot_id = ? AND pid = ? AND start_ticks = ? "
         "AND pid_namespace = ?",
         (environment, run_id, *owner),
     )
+    return released.rowcount == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from codecarbon.handlers.offset.entries import (
     Skip,
     offset_of,
 )
+from codecarbon.handlers.offset.holding import HostLock
 from codecarbon.handlers.offset.owners import Owner, is_dead, this_process
 from codecarbon.handlers.offset.schema import BUSY_S, Store
 from codecarbon.units import us_from_s
@@ -89,6 +91,7 @@ class Ledger:
         self._store = Store(path, busy_s=busy_s)
         self._store.prepare()
         self.path = self._store.path
+        self._host_lock = HostLock(f"{self.path}.{re.sub('[^a-z]+', '-', environment)}.lock")
         with self._store.reading() as database:
             found = _accounts.find_key(database, self._key)
         if found is None:
@@ -103,12 +106,21 @@ class Ledger:
             Words that tell which other run does; empty when this one does. Asking again changes nothing.
         """
         with self._writing() as (database, _):
-            return _accounts.claim_host(database, self._key.environment, run_id, self._owner(), self._now_us())
+            return _accounts.claim_host(
+                database,
+                self._key.environment,
+                run_id,
+                owner=self._owner(),
+                lock=self._host_lock,
+                now_us=self._now_us(),
+            )
 
     def release_host(self, run_id: str) -> None:
         """Let another run accrue for the host."""
         with self._writing() as (database, _):
-            _accounts.release_host(database, self._key.environment, run_id, self._owner())
+            has_let_go = _accounts.release_host(database, self._key.environment, run_id, self._owner())
+        if has_let_go:
+            self._host_lock.let_go()
 
     def accrue(self, run_id: str, segment: int, total_ug: int, *, is_automatic: bool) -> int:
         """Raise what a run has accrued to its total so far; a total that was seen before adds nothing.
@@ -317,11 +329,7 @@ class Ledger:
     def _account_of(self, database: sqlite3.Connection) -> int:
         found = _accounts.find_key(database, self._key)
         if found is None or found.ledger_id != self.ledger_id:
-            # Its high-water marks are gone: a run that went on with another file would accrue everything twice.
-            raise LedgerError(
-                f"The offset ledger {self.path} was replaced while it was in use; nothing more is accrued or bought "
-                "until the program starts again"
-            )
+            raise self._store.replaced()
         return found.account_id
 
 

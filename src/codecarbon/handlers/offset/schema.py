@@ -51,6 +51,9 @@ LAYOUT = 1
 APPLICATION_ID = 0x434F326F
 
 _TABLES = (
+    # How often the file was written to; less than before means that somebody put an old copy in its place.
+    "CREATE TABLE changes (count INTEGER NOT NULL)",
+    "INSERT INTO changes VALUES (0)",
     """CREATE TABLE accounts (
         account_id INTEGER PRIMARY KEY,
         provider TEXT NOT NULL,
@@ -114,6 +117,7 @@ _TABLES = (
     """CREATE TABLE claims (
         environment TEXT PRIMARY KEY,
         run_id TEXT NOT NULL,
+        lock_inode INTEGER NOT NULL,
         created_us INTEGER NOT NULL,
         boot_id TEXT NOT NULL,
         pid INTEGER NOT NULL,
@@ -178,6 +182,7 @@ class Store:
         self._is_ours = path is None
         self.path = os.path.abspath(default_path() if path is None else os.fspath(path))  # noqa: PTH100
         self._busy_s = busy_s
+        self._changes = 0
 
     def exists(self) -> bool:
         """Whether there is a file, of whatever kind."""
@@ -219,16 +224,21 @@ class Store:
         """
         with self._transaction("BEGIN IMMEDIATE") as database:
             yield database
+            if database.total_changes:
+                database.execute("UPDATE changes SET count = count + 1")
+                self._changes += 1
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         with _gate.lock, self._faults(), closing(self._connect()) as database:
+            known = self._changes
             database.execute(begin)
             try:
                 self._check(database)
                 yield database
                 database.execute("COMMIT")
             except BaseException:
+                self._changes = known
                 if database.in_transaction:
                     database.execute("ROLLBACK")
                 raise
@@ -269,6 +279,10 @@ class Store:
             raise self._damaged(f"layout {layout}")
         if mode != "delete":
             raise LedgerError(f"The offset ledger {self.path} is kept in the journal mode {mode!r} by another program")
+        changes = database.execute("SELECT count FROM changes").fetchone()[0]
+        if changes < self._changes:
+            raise self.replaced()
+        self._changes = changes
 
     def _make(self) -> None:
         """Make the file under another name and link it to its own: whoever sees it sees all of it, readable to us."""
@@ -319,6 +333,14 @@ class Store:
             raise self._damaged(str(error)) from error
         except (OSError, OverflowError, ValueError) as error:  # the last for a path with a null character
             raise self._unusable(error) from error
+
+    def replaced(self) -> LedgerError:
+        """What to raise when another file has come in the place of the one that was opened first."""
+        # Marks or purchases are missing in it: whoever went on would accrue or buy something for the second time.
+        return LedgerError(
+            f"The offset ledger {self.path} was replaced while it was in use; nothing more is accrued or bought until "
+            "the program starts again"
+        )
 
     def _unusable(self, error: Exception) -> LedgerError:
         return LedgerError(

@@ -121,8 +121,10 @@ def _match(task: _Task, records: dict[str, Record]) -> tuple[list[Offset], list[
             )
             confirmed += [offset] if offset.state is OffsetState.CONFIRMED else []
         for other in others:
-            duplicates.append(group[other])
-            imported += _take_in(task, _tracking_id(group[other]), group[other])
+            name = _tracking_id(group[other])
+            if purchases.offset_by_impact(database, account_id, other) in {None, name}:
+                duplicates.append(group[other])
+                imported += _take_in(task, name, group[other])
     return confirmed, imported, duplicates
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from codecarbon.errors import LedgerError
+from codecarbon.handlers.offset import holding
 from codecarbon.handlers.offset.ledger import Ledger, OffsetState, Refusal, holders
 from codecarbon.handlers.offset.owners import this_process
 from tests.support.ledgers import (
@@ -263,6 +265,17 @@ def test_a_success_after_the_mass_was_given_back_is_a_debt(ledger):
     assert ledger.balance().debt_ug == 2 * LB
 
 
+def test_a_debt_of_what_was_bought_by_hand_is_paid_before_anything_is_bought_automatically(ledger):
+    by_hand(ledger, 2 * LB)
+    automatic(ledger, 2 * LB)
+    first = unknown(ledger, is_manual=True, cap_ug=2 * LB)
+    ledger.release(first.offset_id)
+    bought(ledger, 1, is_manual=True, run_id="r2", cap_ug=2 * LB)
+    ledger.confirm(first.offset_id, user_id="U1", time_utc="2026-11-21T13:00:00Z", pounds=2)
+    assert ledger.balance().open_ug == ledger.balance().automatic_ug == 0
+    assert reserve(ledger) is Refusal.NOTHING_DUE
+
+
 def test_one_purchase_never_settles_two_offsets(ledger):
     automatic(ledger, 4 * LB)
     bought(ledger, 1, cap_ug=2 * LB)
@@ -416,6 +429,41 @@ def test_the_live_run_that_counts_is_told(path, ledger):
 def test_a_look_that_was_not_complete_says_why(ledger):
     assert ledger.settle(scan(is_complete=False), auto_release=False).error == "page 2 did not come"
     assert ledger.settle(scan(), auto_release=False).error == ""
+
+
+def test_a_claim_of_another_container_ends_with_its_lock(path, ledger):
+    other = ledger_at(path, owner=neighbour())
+    assert other.claim_host("run") == ""
+    assert "another container" in ledger.claim_host("mine")
+    other._host_lock.let_go()  # as the kernel does when a process ends
+    assert ledger.claim_host("mine") == ""
+    assert "another container" in other.claim_host("run")
+
+
+def test_a_lock_file_that_somebody_removed_proves_nothing(path, ledger):
+    other = ledger_at(path, owner=neighbour())
+    assert other.claim_host("run") == ""
+    fd = os.dup(holding._held[other._host_lock._path])  # that process has it open still
+    Path(other._host_lock._path).unlink()
+    other._host_lock.let_go()
+    assert "another container" in ledger.claim_host("mine")
+    os.close(fd)
+
+
+def test_a_claim_without_a_lock_proves_nothing(path, ledger):
+    other = ledger_at(path, owner=neighbour())
+    assert other.claim_host("run") == ""
+    with other._store.writing() as database:
+        database.execute("UPDATE claims SET lock_inode = 0")
+    other._host_lock.let_go()
+    assert "another container" in ledger.claim_host("mine")
+
+
+def test_a_program_that_another_took_the_process_of_has_lost_its_claim(ledger):
+    assert ledger.claim_host("run") == ""
+    assert ledger.claim_host("other run") != ""
+    ledger._host_lock.let_go()  # as exec does
+    assert ledger.claim_host("other run") == ""
 
 
 # Accounts

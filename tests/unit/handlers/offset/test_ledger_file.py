@@ -191,6 +191,17 @@ def test_a_run_does_not_go_on_with_a_file_that_lacks_its_mark(path):
     assert another.balance().accrued_ug == 0
 
 
+def test_an_old_copy_in_its_place_is_noticed_by_whoever_knows_more(path):
+    ledger = ledger_at(path)
+    copy = path.read_bytes()
+    ledger.accrue("run", 0, 2 * LB, is_automatic=True)
+    path.write_bytes(copy)
+    for call in (lambda: ledger.accrue("run", 0, 3 * LB, is_automatic=True), ledger.balance, lambda: reserved(ledger)):
+        with pytest.raises(LedgerError, match="was replaced while it was in use"):
+            call()
+    assert ledger_at(path).balance().accrued_ug == 0
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(LedgerError, match="cannot be used"):
@@ -255,11 +266,39 @@ def test_two_makers_at_once_make_one_file(path, monkeypatch):
     first = []
 
     def link(source, target):
+        assert mode_of(source) == 0o600
         if not first:
             first.append(ledger_at(shutil.copy(source, target)))  # somebody else was faster
         os_link(source, target)
 
     os_link = os.link
     monkeypatch.setattr(os, "link", link)
-    assert ledger_at(path).ledger_id == first[0].ledger_id
+    before = os.umask(0)
+    try:
+        assert ledger_at(path).ledger_id == first[0].ledger_id
+    finally:
+        os.umask(before)
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_what_changes_nothing_writes_nothing(path):
+    ledger = ledger_at(path)
+    ledger.claim_host("run")
+    content = path.read_bytes()
+    assert ledger.claim_host("run") == ""
+    assert ledger.accrue("run", 0, 0, is_automatic=True) == 0
+    assert not ledger.mark_sent("nonsense")
+    assert path.read_bytes() == content
+    ledger.release_host("run")
+
+
+def test_a_change_that_was_undone_is_not_counted(path):
+    ledger = ledger_at(path, busy_s=0.0)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM keys").fetchall()
+        for number in range(3):
+            with pytest.raises(LedgerError, match="kept locked"):
+                ledger.skip(f"run {number}", "x")
+    ledger.skip("run", "x")
+    assert len(ledger.skips()) == 1

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from codecarbon.errors import LedgerError
+from codecarbon.handlers.offset.holding import HostLock
 from codecarbon.handlers.offset.ledger import Ledger, OffsetState, Refusal
 from tests.support.fresh_python import ROOT, run_python
 from tests.support.ledgers import KG, LB, ledger_at, reserve, reserved
@@ -137,19 +138,60 @@ def test_a_process_that_ends_without_a_word_is_taken_over(path):
     assert taken.state is OffsetState.REJECTED
 
 
-def test_a_process_of_a_container_is_a_doubt(path):
+@pytest.fixture
+def container():
+    """The beginning of a command that runs in a namespace of process numbers of its own."""
     unshare = shutil.which("unshare")
     options = [unshare, "--pid", "--fork", "--kill-child"]
     if unshare is None or subprocess.run([*options, "true"], capture_output=True, check=False).returncode:
         skip_on_system("namespaces of process numbers")
-    with program(HALF_WAY, path, before=options) as child:
+    return options
+
+
+def test_a_process_of_a_container_is_a_doubt(path, container):
+    with program(HALF_WAY, path, before=container) as child:
         child.stdout.readline()
         ledger = ledger_at(path)
         assert "of another container" in ledger.claim_host("mine")
         child.kill()
-        child.wait()
+        assert child.stdout.read() == ""  # its init has ended too, and closed the pipe
         assert ledger.take_over_dead() == ()
         assert ledger.balance().pending_ug == 5 * LB
+
+
+def test_the_host_is_free_again_when_a_container_ends(path, container):
+    with program(HALF_WAY, path, before=container) as child:
+        child.stdout.readline()
+        ledger = ledger_at(path)
+        assert "of another container" in ledger.claim_host("mine")
+        child.kill()
+        assert child.stdout.read() == ""
+        assert ledger.claim_host("mine") == ""
+
+
+CLAIM_AND_FORK = """
+assert ledger.claim_host("run") == ""
+child = os.fork()
+if not child:
+    print("forked", os.getpid(), flush=True)
+    sys.stdin.readline()
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+def test_a_child_does_not_hold_the_lock_of_its_dead_parent(path, container):
+    with program(CLAIM_AND_FORK, path, before=container) as child:
+        assert child.stdout.readline().startswith("forked")
+        lock = HostLock(f"{path}.sandbox.lock")
+        assert not lock.take()
+    with program(CLAIM_AND_FORK, path) as child:
+        _, pid = child.stdout.readline().split()
+        child.kill()
+        child.wait()
+        os.kill(int(pid), 0)  # the grandchild lives
+        assert lock.take()
+        lock.let_go()
 
 
 FORKED = """

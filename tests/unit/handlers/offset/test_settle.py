@@ -182,7 +182,21 @@ def test_a_duplicate_that_is_cancelled_is_open_again_by_hand(ledger):
     assert ledger.offset(offset.offset_id).cancelled_us is None
 
 
+def test_a_purchase_that_is_another_offsets_is_passed_over(ledger):
+    bought(ledger, 1, cap_ug=2 * LB)
+    offset = unknown(ledger, run_id="r2", cap_ug=2 * LB)
+    done = settle(ledger, *[record(number, pounds=2, offset_id=offset.offset_id) for number in (1, 2)])
+    assert [entry.time_utc for entry in done.confirmed] == [time_of(2)]
+    assert done.duplicates == done.imported == ()
+    assert ledger.balance().confirmed_ug == 4 * LB
+
+
 # Imported
+
+
+def test_an_own_purchase_of_nothing_is_not_taken_in(ledger):
+    done = settle(ledger, record(1, pounds=0, offset_id="lost", ledger_id=ledger.ledger_id), record(2, pounds=-1))
+    assert done.imported == ()
 
 
 def test_own_purchases_that_are_not_known_are_taken_in(ledger):
