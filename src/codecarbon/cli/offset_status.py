@@ -16,7 +16,7 @@ from codecarbon.errors import ConfigError
 from codecarbon.handlers.offset.amounts import ug_from_kg
 from codecarbon.handlers.offset.entries import Offset, OffsetState
 from codecarbon.handlers.offset.ledger import accounts, holders
-from codecarbon.handlers.offset.provider import fingerprint_of
+from codecarbon.handlers.offset.provider import BUILT_IN_PROVIDERS, fingerprint_of
 from codecarbon.handlers.offset.schema import default_path
 
 if TYPE_CHECKING:
@@ -93,9 +93,10 @@ def _key_text(settings: Settings, views: Iterable[AccountView]) -> str:
     if not settings.offset_api_key:
         return "Key:    none is configured; set CODECARBON_OFFSET_API_KEY, or offset_api_key in ~/.codecarbon.config"
     told = f"Key:    {tell_key(settings.offset_api_key)}, {environment_of(settings)}"
+    is_built_in = settings.offset_provider in BUILT_IN_PROVIDERS
     if not any(view.is_current for view in views):
         told += "; no run has used it here"
-    if not is_sdk_there():
+    if is_built_in and not is_sdk_there():
         told += "\nWarning: makeimpact is not installed, so nothing is bought: pip install 'codecarbon[offset]'"
     return told
 
@@ -104,7 +105,8 @@ def _view(summary: AccountSummary, settings: Settings) -> AccountView:
     key = settings.offset_api_key
     is_current = False
     told = tell_fingerprint(summary.fingerprints[0])
-    if key and environment_of(settings) == summary.environment and fingerprint_of(key) in summary.fingerprints:
+    wanted = (settings.offset_provider, environment_of(settings))
+    if key and wanted == (summary.provider, summary.environment) and fingerprint_of(key) in summary.fingerprints:
         is_current, told = True, tell_key(key)
     more = len(summary.fingerprints) - 1
     return AccountView(

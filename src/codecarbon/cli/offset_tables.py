@@ -92,10 +92,10 @@ def _facts(view: AccountView) -> Iterable[tuple[str, str, str]]:
 
 
 def _told(view: AccountView, states: Sequence[str]) -> str:
-    """Name the offsets in some states, with their masses."""
+    """Name the offsets in some states."""
     told = [
-        f"{words.pounds_text(offset.pounds)} {words.state_of(offset)} since "
-        f"{words.moment(offset.sent_us or offset.created_us)} (offset {words.short(offset.offset_id)})"
+        f"{words.pounds_text(offset.pounds)}, {words.state_of(offset)} since "
+        f"{words.moment(words.when_us(offset))} (offset {words.short(offset.offset_id)})"
         for offset in view.summary.unsettled
         if words.state_of(offset) in states
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon import units
@@ -15,6 +16,8 @@ _MG = 1_000  # micrograms
 _DIGITS = 9
 _HIDDEN_DIGITS = 3
 _SHORT = 8
+# Blanks at the end of a line, before what ends its attributes.
+_PADDING = re.compile("[ ]+((?:\x1b\\[[0-9;]*m)*)$")
 
 STATES = {
     "reserved": "set aside; nothing was sent yet",
@@ -85,7 +88,7 @@ def mark_of(environment: str) -> str:
 def marked(lines: str, environment: str) -> str:
     """Put the account's mark before every line."""
     mark = mark_of(environment)
-    return "".join(f"{mark}{line}".rstrip() + "\n" for line in lines.splitlines())
+    return "".join(_PADDING.sub(r"\1", f"{mark}{line}") + "\n" for line in lines.splitlines())
 
 
 def command(name: str, environment: str) -> str:
@@ -132,7 +135,7 @@ def say_next(balance: Balance, plan: Plan, environment: str, *, is_current: bool
         return f"automatic buying is off; {hand or 'less than 1 lb waits'}"
     due = units.lb_from_ug(balance.automatic_ug) if balance.automatic_ug >= plan.threshold_ug else 0
     if due:
-        return f"{pounds_text(due)} will be bought by the next run with this key"
+        return f"{pounds_text(due)} will be bought at the next report of a run with this key"
     more = kg_text(plan.threshold_ug - balance.automatic_ug + balance.debt_ug, is_ceiling=True)
     goal = f"{more} more until {pounds_text(units.lb_from_ug(plan.threshold_ug))} is bought automatically"
     return f"{goal}; {hand}" if hand else goal

@@ -390,10 +390,15 @@ class Settings:
         None,
         parsers.secret,
         "secret",
-        "Key for OneClickImpact; with it, emissions are added up and offset with real money, unless "
-        "`offset_environment` is `sandbox`.",
+        "Key for OneClickImpact, or for `offset_provider`; with it, emissions are added up and offset with real "
+        "money, unless `offset_environment` is `sandbox`.",
         is_secret=True,
         is_nullable=True,
+        **_OWN,
+    )
+    offset_provider: str = _text(
+        "oneclickimpact",
+        "Who sells offsets: `oneclickimpact`, or a name that another distribution announces.",
         **_OWN,
     )
     offset_environment: str = _row(

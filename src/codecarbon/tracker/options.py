@@ -66,6 +66,7 @@ class TrackerOptions(TypedDict, total=False):
     watttime_username: Text
     watttime_password: str | Secret | None
     offset_api_key: str | Secret | None
+    offset_provider: Text
     offset_environment: str
     offset_threshold: Number
     auto_offset: Switch

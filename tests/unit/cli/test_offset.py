@@ -118,7 +118,7 @@ def test_status_of_an_unknown_order_gives_the_command(capsys, open_ledger):
     ledger.accrue("run", 1, KG, is_automatic=True)
     offset = ledger.reserve(is_manual=False, threshold_ug=1, run_id="run", cap_ug=UG_PER_LB)
     ledger.mark_sent(offset.offset_id)
-    assert "1 lb sent since" in facts(shown(capsys, "status"))["under way"]
+    assert "1 lb, sent since" in facts(shown(capsys, "status"))["under way"]
     ledger.mark_unknown(offset.offset_id, "no answer")
     told = facts(shown(capsys, "status"))
     assert f"(offset {offset.offset_id[:8]})" in told["unknown"]
@@ -160,7 +160,7 @@ def test_status_for_programs_is_exact(capsys, open_ledger):
     (account,) = found["accounts"]
     assert (account["accrued_ug"], account["open_ug"], account["debt_ug"]) == (500_000_001, 500_000_001, 0)
     assert account["fingerprints"] == [fingerprint_of(KEY)]
-    assert account["next"] == "1 lb will be bought by the next run with this key"
+    assert account["next"] == "1 lb will be bought at the next report of a run with this key"
 
 
 @pytest.mark.usefixtures("with_key")
@@ -188,7 +188,7 @@ def balance(**changes):
     [
         ({}, PLAN, "0.500000 kg more until 1 lb is bought automatically"),
         ({"automatic_ug": KG // 2 - 1, "open_ug": KG // 2 - 1}, PLAN, "0.000001 kg more until 1 lb"),
-        ({"automatic_ug": KG // 2, "open_ug": KG // 2}, PLAN, "1 lb will be bought by the next run"),
+        ({"automatic_ug": KG // 2, "open_ug": KG // 2}, PLAN, "1 lb will be bought at the next report"),
         ({"debt_ug": KG // 4}, PLAN, "0.750000 kg more until 1 lb"),
         ({"open_ug": KG}, PLAN, "0.500000 kg more until 1 lb is bought automatically; 2 lb can be bought by hand"),
         ({"open_ug": KG}, PLAN._replace(threshold_ug=5 * KG), "5.000000 kg more until 11 lb is bought"),

@@ -14,11 +14,13 @@ from codecarbon.handlers.offset.desk import Desk, Standing
 from codecarbon.handlers.offset.dry_run import DRY_RUN, DryRun
 from codecarbon.handlers.offset.ledger import Ledger
 from codecarbon.handlers.offset.provider import (
+    BUILT_IN_PROVIDERS,
     OffsetProvider,
     check_base_url,
     check_environment,
     check_key,
     fingerprint_of,
+    get_provider_factory,
     make_provider,
 )
 from codecarbon.record import FrozenRecord
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from codecarbon.config import Settings
 
 logger = logging.getLogger(__name__)
-PROVIDER = "oneclickimpact"
 
 _standings: dict[tuple[str, ...], Standing] = {}
 
@@ -90,22 +91,27 @@ def make_plan(settings: Settings) -> Plan:
     """Check what settings say about offsetting, wherever it was said.
 
     Raises:
-        ConfigError: There is no key, it is for the other environment, or the address cannot be used.
+        ConfigError: There is no key, it is for the other environment, there is no such service, or its address cannot
+            be used.
     """
     key = settings.offset_api_key
     origin = settings.origin("offset_api_key")
     if not key:
         raise ConfigError("offset_api_key", None, origin, "a key, since nothing can be offset without one")
     word = check_environment(settings.offset_environment, settings.origin("offset_environment"))
-    remark = check_key(key, word, origin)
+    name = settings.offset_provider
+    if name not in BUILT_IN_PROVIDERS:
+        get_provider_factory(name, settings.origin("offset_provider"))
+    # Only of the built-in service is it known how keys begin.
+    remark = check_key(key, word, origin) if name in BUILT_IN_PROVIDERS else ""
     url = settings.offset_base_url
     base_url = check_base_url(url, settings.origin("offset_base_url")) if url else None
     threshold_ug, cap_ug = ug_from_kg(settings.offset_threshold), ug_from_kg(settings.offset_max_per_run_kg)
     if threshold_ug is None or cap_ug is None:  # the table's parsers let no such figure pass
         raise ConfigError("offset_threshold", settings.offset_threshold, origin, "a mass in kg CO2e")
-    make = functools.partial(make_provider, PROVIDER, key=key, environment=word, base_url=base_url)
+    make = functools.partial(make_provider, name, key=key, environment=word, base_url=base_url)
     return Plan(
-        provider_name=PROVIDER,
+        provider_name=name,
         environment=f"{word}, {DRY_RUN}" if settings.offset_dry_run else word,
         fingerprint=fingerprint_of(key),
         make_provider=functools.partial(_dry, make) if settings.offset_dry_run else make,

@@ -205,7 +205,7 @@ def make_provider(
     return made
 
 
-def get_provider_factory(name: str) -> Callable[..., OffsetProvider]:
+def get_provider_factory(name: str, origin: str = "the caller") -> Callable[..., OffsetProvider]:
     """Import the class of a service, or another distribution's function that makes one.
 
     It is called with `key` (a `Secret`), `environment` and `base_url` (None for its own), all by keyword.
@@ -223,12 +223,12 @@ def get_provider_factory(name: str) -> Callable[..., OffsetProvider]:
     plugins = _plugins(name)
     if not plugins:
         expected = "one of " + ", ".join(_BUILT_IN) + f", or a name announced in the entry point group {PROVIDER_GROUP}"
-        raise ConfigError("offset_provider", name, "the caller", expected)
+        raise ConfigError("offset_provider", name, origin, expected)
     try:
         loaded: Callable[..., OffsetProvider] = plugins[0].load()
     except (ImportError, AttributeError) as error:
         expected = f"a service that can be imported; {plugins[0].value} says: {error}"
-        raise ConfigError("offset_provider", name, "the caller", expected) from error
+        raise ConfigError("offset_provider", name, origin, expected) from error
     return loaded
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+
 import pytest
 
 from codecarbon.config import Secret, resolve
 from codecarbon.errors import ConfigError
 from codecarbon.handlers import build_handlers
+from codecarbon.handlers.offset.ledger import accounts
 from codecarbon.handlers.offset.plan import make_plan
+from codecarbon.units import UG_PER_LB
 
 KEY = "live_hunter2_4711"
 
@@ -93,3 +98,62 @@ def test_the_handler_comes_last(settings_for):
     handlers = build_handlers(settings_for(offset_api_key=KEY, output_methods="logger,csv"))
     assert [hasattr(handler, "manual_offset") for handler in handlers] == [False, False, True]
     assert KEY not in repr(handlers) + str(vars(handlers[-1]))
+
+
+PLUGIN = """
+from codecarbon.handlers.offset.provider import Outcome, Quote, Scan
+
+class Trees:
+    name = "trees"
+
+    def __init__(self, *, key, environment, base_url):
+        self.environment = environment
+
+    def quote(self, pounds):
+        return Quote(pounds, pounds * 0.45359237, pounds * 20, None, "")
+
+    def purchase(self, order):
+        return Outcome("bought", "me", order.offset_id, order.pounds)
+
+    def find(self):
+        return Scan((), is_complete=True, server_us=None)
+"""
+
+
+@pytest.fixture
+def trees(tmp_path, monkeypatch):
+    site = tmp_path / "site"
+    (site / "trees-1.dist-info").mkdir(parents=True)
+    (site / "trees_of_ours.py").write_text(PLUGIN)
+    (site / "trees-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: trees\nVersion: 1\n")
+    (site / "trees-1.dist-info" / "entry_points.txt").write_text(
+        "[codecarbon.offset_providers]\ntrees = trees_of_ours:Trees\n"
+    )
+    monkeypatch.syspath_prepend(str(site))
+    yield
+    sys.modules.pop("trees_of_ours", None)
+
+
+@pytest.mark.usefixtures("trees")
+def test_another_distribution_sells_offsets_behind_the_same_ledger(settings_for, tmp_path):
+    settings = settings_for(offset_api_key="test_looking_key", offset_provider="trees")
+    plan = replace(make_plan(settings), ledger_path=str(tmp_path / "offsets.sqlite3"))
+    assert (plan.provider_name, plan.environment, plan.remark) == ("trees", "production", "")
+    ledger = plan.open_ledger()
+    ledger.accrue("run", 1, 1_000_000_000, is_automatic=True)
+    found = plan.open_desk(ledger, plan.make_provider()).buy("run", is_manual=False)
+    assert [offset.bought_pounds for offset in found.offsets] == [2]
+    assert [(account.provider, account.balance.confirmed_ug) for account in accounts(ledger.path)] == [
+        ("trees", 2 * UG_PER_LB)
+    ]
+
+
+@pytest.mark.parametrize("where", ["constructor", "environment", "file"])
+def test_a_service_that_nobody_announces_is_refused_from_everywhere(settings_for, where):
+    given = {
+        "constructor": {"offset_provider": "tres"},
+        "environment": {"env": {"CODECARBON_OFFSET_PROVIDER": "tres"}},
+        "file": {"project": "[codecarbon]\noffset_provider = tres\n"},
+    }[where]
+    with pytest.raises(ConfigError, match=r"offset_provider='tres' \(from .*oneclickimpact"):
+        make_plan(settings_for(offset_api_key=KEY, **given))
