@@ -37,7 +37,7 @@ class OverTheFake:
         self.fake.stop()
 
     def make(self):
-        options = {"timeout_s": (2.0, 2.0), "clock": self.time.clock, "sleep": self.time.sleep}
+        options = {"timeout_s": (10.0, 10.0), "clock": self.time.clock, "sleep": self.time.sleep}
         return make_provider(self.name, key=LIVE_KEY, environment=self.environment, base_url=self.fake.url, **options)
 
     def bought(self):

@@ -30,10 +30,10 @@ def fake(time):
 
 @pytest.fixture
 def make(fake, time):
-    """Make an adapter for the fake; what takes seconds in life takes none, or a moment."""
+    """Make an adapter for the fake."""
 
     def make(**options):
-        given = {"key": LIVE_KEY, "environment": "production", "base_url": fake.url, "timeout_s": (2.0, 0.5)}
+        given = {"key": LIVE_KEY, "environment": "production", "base_url": fake.url, "timeout_s": (10.0, 10.0)}
         return OneClickImpact(**{**given, "clock": time.clock, "sleep": time.sleep, **options})
 
     return make

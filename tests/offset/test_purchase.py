@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from codecarbon._version import __version__
+from codecarbon.handlers.offset.oneclickimpact import TIMEOUT_S, OneClickImpact
 from codecarbon.handlers.offset.provider import Order
 from tests.offset.conftest import order
 from tests.support.fakes.oneclickimpact import ADA, BUY, LIVE_KEY, SECOND_TEST_KEY, TEST_KEY, FakeOneClickImpact
@@ -260,16 +261,31 @@ def test_half_an_answer_leaves_it_open(fake, make):
 @pytest.mark.parametrize("acts", [False, True])
 def test_a_service_that_hangs_is_given_up_on_and_leaves_it_open(fake, make, acts):
     fake.hang_next(1, path=BUY, acts=acts)
-    outcome = make(timeout_s=(2.0, 0.1)).purchase(order())
+    outcome = make(timeout_s=(10.0, 1.0)).purchase(order())
     assert outcome.kind == UNKNOWN
     assert "no data in time" in outcome.message
     assert fake.posts == 1
     assert fake.pounds_bought() == acts
 
 
+def test_nobody_waits_longer_than_half_a_minute_unless_told_to(fake):
+    provider = OneClickImpact(key=LIVE_KEY, environment="production", base_url=fake.url)
+    asked = []
+
+    def connect(address, timeout=None, *others, **named):
+        asked.append(timeout)
+        raise ConnectionRefusedError(address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("urllib3.util.connection.create_connection", connect)
+        assert provider.purchase(order()).kind == NOT_BOUGHT
+    assert (asked, TIMEOUT_S) == ([5.0], (5.0, 30.0))
+    assert provider.purchase(order()).kind == BOUGHT
+
+
 def test_an_answer_that_is_slow_but_in_time_counts(fake, make):
     fake.latency_s = 0.2
-    assert make(timeout_s=(2.0, 5.0)).purchase(order()).kind == BOUGHT
+    assert make(timeout_s=(10.0, 10.0)).purchase(order()).kind == BOUGHT
 
 
 # --- answers that are none -------------------------------------------------------------------------------------------
