@@ -49,7 +49,7 @@ nitpick_ignore_regex = [
     # Types of signatures that have no page of their own: keyword tables, type variables, frames.
     (r"py:.*", r"(.*\.)?(TrackerOptions|OfflineOptions|DecoratorOptions|F|FrameType|TracebackType|RLock|Run)"),
     # Words of a fixed list, spelt out where they are explained.
-    (r"py:.*", r"(.*\.)?(Signal|Capability|Outcome)"),
+    (r"py:.*", r"(.*\.)?(Signal|Capability|Outcome|OutcomeKind|CancellationKind)"),
     # Inside of a session; nobody makes one by hand.
     (r"py:.*", r"codecarbon\.measure\.(marks\.Segment|session\.Session)"),
     (r"py:class", r"tuple\[int \| str"),
