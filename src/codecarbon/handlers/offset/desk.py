@@ -250,8 +250,10 @@ class Desk:
 
     def _look(self) -> tuple[Settlement, str]:
         self.ledger.take_over_dead()
+        # While records are read, other processes order: what is not in the records then is not missing.
+        doubted = {offset.offset_id for offset in self.ledger.unsettled() if offset.state is OffsetState.UNKNOWN}
         scan = self.provider.find()
-        settlement = self.ledger.settle(scan, auto_release=self._auto_release)
+        settlement = self.ledger.settle(scan, auto_release=self._auto_release, doubted=doubted)
         where = words.place(self.provider)
         for offset in settlement.confirmed:
             self._log.info("The records of %s show the purchase of %d lb that was in doubt", where, offset.pounds)

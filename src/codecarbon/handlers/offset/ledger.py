@@ -31,7 +31,7 @@ from codecarbon.units import us_from_s
 if TYPE_CHECKING:
     import os
     import sqlite3
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from codecarbon.handlers.offset.provider import Scan
 
@@ -243,7 +243,7 @@ class Ledger:
         with self._writing() as (database, account_id):
             return purchases.take_over(database, account_id, here, self._now_us())
 
-    def settle(self, scan: Scan, *, auto_release: bool) -> Settlement:
+    def settle(self, scan: Scan, *, auto_release: bool, doubted: Collection[str] | None = None) -> Settlement:
         """Bring the offsets up to what a look at the service's records says.
 
         Args:
@@ -251,6 +251,8 @@ class Ledger:
             auto_release: Whether an unknown offset may be taken for not bought, once two complete looks, 15 minutes
                 apart by the service's clock, miss it; no purchase without a name has its weight; and an offset from
                 before it is listed with its name.
+            doubted: The offsets that were unknown before the look began: of no others does it say that they are
+                missing. None when nothing else can have become unknown since.
         """
         with self._writing() as (database, account_id):
             return settle.settle(
@@ -260,6 +262,7 @@ class Ledger:
                 auto_release=auto_release,
                 owner=self._owner(),
                 now_us=self._now_us(),
+                doubted=doubted,
             )
 
     def adopt(self, user_id: str) -> bool:

@@ -12,6 +12,7 @@ from codecarbon.units import US_PER_MIN, ug_from_lb, us_from_iso
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Collection
 
     from codecarbon.handlers.offset.owners import Owner
     from codecarbon.handlers.offset.provider import Record, Scan
@@ -30,17 +31,25 @@ class _Task(NamedTuple):
     scan: Scan
     owner: Owner
     now_us: int
+    doubted: Collection[str] | None
 
 
 def settle(
-    database: sqlite3.Connection, account_id: int, scan: Scan, *, auto_release: bool, owner: Owner, now_us: int
+    database: sqlite3.Connection,
+    account_id: int,
+    scan: Scan,
+    *,
+    auto_release: bool,
+    owner: Owner,
+    now_us: int,
+    doubted: Collection[str] | None = None,
 ) -> Settlement:
     """Bring the offsets of an account up to what the records say.
 
     A record is evidence whether or not the look was complete; that a record is missing is evidence of a kind only if
     it was, and only if ``auto_release`` allows it.
     """
-    task = _Task(database, account_id, scan, owner, now_us)
+    task = _Task(database, account_id, scan, owner, now_us, doubted)
     records = _distinct(scan)
     confirmed, imported, duplicates = _match(task, records)
     for impact, record in records.items():
@@ -177,7 +186,7 @@ def _tracking_id(record: Record) -> str:
 
 def _take_in(task: _Task, offset_id: str, record: Record) -> list[Offset]:
     """Enter a purchase that was made in this ledger's name, but is not in it."""
-    database, account_id, _, owner, now_us = task
+    database, account_id, _, owner, now_us, _ = task
     impact = impact_of(record.user_id, record.time_utc)
     is_known = database.execute("SELECT 1 FROM offsets WHERE offset_id = ?", (offset_id,)).fetchone() is not None
     if is_known or purchases.offset_by_impact(database, account_id, impact) is not None:
@@ -199,7 +208,7 @@ def _take_in(task: _Task, offset_id: str, record: Record) -> list[Offset]:
 
 def _release(task: _Task, records: dict[str, Record], *, auto_release: bool) -> list[Offset]:
     """Note which unknown offsets a complete look misses, and release those for which every condition is met."""
-    database, account_id, scan, _, now_us = task
+    database, account_id, scan, _, now_us, doubted = task
     if not scan.is_complete or scan.server_us is None:
         return []
     seen_ids = {record.offset_id for record in records.values() if record.offset_id}
@@ -216,6 +225,8 @@ def _release(task: _Task, records: dict[str, Record], *, auto_release: bool) -> 
     released = []
     for number, since_us, *fields in rows:
         offset = offset_of(tuple(fields))
+        if doubted is not None and offset.offset_id not in doubted:
+            continue  # the look began before, perhaps even before the order went out
         if offset.offset_id in seen_ids:  # it is there, in a form that settles nothing
             first_us = None
         elif since_us is None or scan.server_us < since_us:
