@@ -132,3 +132,25 @@ def test_a_port_that_is_taken_is_an_error():
             run_server(load_options([], {}), port=port)
     with pytest.raises(ConfigError):
         run_server(load_options([], {}), port=70000)
+
+
+_FREEZING = """
+import gc
+import os
+import signal
+from codecarbon.carbon_aware.web import serve
+counts = []
+def say(line):
+    if not counts:
+        counts.append(gc.get_freeze_count())
+        os.kill(os.getpid(), signal.SIGTERM)
+serve(port=0, say=say)
+print(counts[0] > 10_000, gc.get_freeze_count())
+"""
+
+
+def test_what_start_up_made_is_left_out_of_garbage_collections_while_it_serves(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", _FREEZING], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True 0\n", "")

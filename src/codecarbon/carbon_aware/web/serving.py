@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import logging
 import signal
 import socket
@@ -233,5 +234,16 @@ def serve(
     app = create_app(context, settings=bounds)
     urls = context.options.urls
     origin = _origin(host=host, port=port) or ("settings" if urls else "default")
-    with listen(find_address(host, port, urls), origin=origin) as listening:
+    with listen(find_address(host, port, urls), origin=origin) as listening, _start_up_kept():
         Server(app, listening, bounds, started).run()
+
+
+@contextlib.contextmanager
+def _start_up_kept() -> Iterator[None]:
+    """Leave out of garbage collections what start-up made; walking through it would stop the server for 30 ms each."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
