@@ -184,7 +184,7 @@ def test_unknown_blocks_until_the_record_shows(doubtful, fake):
 def test_advice_leads_to_the_account_that_it_is_about(doubtful):
     option = " --environment sandbox" if doubtful.environment == "sandbox" else ""
     said = doubtful.run("reconcile", code=3).stderr
-    assert f"run codecarbon offset reconcile{option} again later" in said
+    assert f"again later: codecarbon offset reconcile{option}\n" in said
     assert f"codecarbon offset reconcile{option} --release" in said
 
 
@@ -290,6 +290,45 @@ def test_a_killed_command_is_settled_by_the_records(real, fake):
     terminal.finish()
     assert len(real.json("reconcile")["confirmed"]) == 1
     assert (fake.posts, is_accounted(real)) == (1, True)
+
+
+def test_a_ledger_that_is_lost_while_an_order_is_out_is_no_failure_but_a_doubt(real, fake):
+    real.emit(0.6)
+    terminal = real.terminal("now")
+    terminal.read_until("Buy 1 lb")
+    fake.hang_next(1, path=BUY, acts=True)
+    terminal.send(b"y\n")
+    while not fake.posts:
+        time.sleep(0.01)
+    real.ledger_path.rename(real.home / "elsewhere")
+    fake.stop()
+    assert "an order may be out: codecarbon offset reconcile tells" in " ".join(terminal.finish().split())
+    assert (terminal.exit_code, fake.posts, fake.pounds_bought()) == (3, 1, 1)
+    (real.home / "elsewhere").rename(real.ledger_path)
+    assert real.ledger().unsettled()[0].state.value == "sent"
+
+
+def test_the_simplest_terminal_can_be_asked(real, fake):
+    real.emit(0.6)
+    terminal = real.terminal("now", TERM="dumb")
+    terminal.read_until("Buy 1 lb")
+    terminal.send(b"n\n")
+    terminal.finish()
+    assert (terminal.exit_code, fake.posts) == (1, 0)
+
+
+def test_a_purchase_that_was_made_twice_is_told_and_can_be_cancelled(real, fake):
+    real.emit(1.2)
+    offset_id = real.json("now", "--pounds", "1", "--yes")["offsets"][0]["offset_id"]
+    second = fake.book(1, metadata={"codecarbon_offset_id": offset_id})
+    said = real.run("reconcile").stdout
+    assert f"1 lb at {second.time_utc} are in the records a second time for offset {offset_id[:8]}" in said
+    assert is_accounted(real)
+    name = f"{second.user_id}-{second.time_utc}"
+    assert name in real.run("ledger").stdout
+    real.run("cancel", name, "--yes")
+    assert fake.pounds_bought() == 1
+    assert is_accounted(real)
 
 
 # --- cancel -----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from codecarbon.cli import offset_words as words
 from codecarbon.cli.offset_account import Account, open_account
 from codecarbon.cli.offset_watch import Manner, watch
 from codecarbon.cli.options import FAILURE, USAGE_ERROR, fail
-from codecarbon.errors import ConfigError
+from codecarbon.errors import ConfigError, LedgerError
 from codecarbon.handlers.offset.desk import Ending as Why
 from codecarbon.handlers.offset.entries import OffsetState
 
@@ -163,6 +163,10 @@ def _buy(account: Account, quote: Quote) -> Ending:
     except KeyboardInterrupt:
         text.say(f"{words.mark_of(account.environment)}{_left_text(account.environment)}")
         raise
+    except LedgerError as error:
+        # Perhaps before anything was sent, perhaps when the answer was to be written down.
+        again = words.command("reconcile", account.environment)
+        fail(f"{error}; an order may be out: {again} tells, once the ledger can be used again", UNSETTLED)
     own = [offset for offset in account.ledger.offsets() if offset.run_id == run_id]
     facts = _facts(quote, own)
     lines = [_bought_text(offset) for offset in bought.offsets]
@@ -242,7 +246,7 @@ def _settlement_lines(settlement: Settlement) -> Iterator[str]:
     for record in settlement.duplicates:
         yield (
             f"{words.pounds_text(record.pounds)} at {record.time_utc} are in the records a second time for offset "
-            f"{words.short(record.offset_id or '')}; the service can cancel them"
+            f"{words.short(record.offset_id or '')}, and count as bought"
         )
     for offset in settlement.still_unknown:
         since = words.moment(offset.sent_us or offset.created_us)
@@ -298,8 +302,9 @@ def _unknown_text(account: Account) -> str:
     """What to do about purchases that stay unknown."""
     again = words.command("reconcile", account.environment)
     return (
-        "nothing is bought until that is known\n"
-        f"run {again} again later, or, when the account shows that it was not bought, {again} --release"
+        "nothing is bought until that is known; records may appear late\n"
+        f"to look again later: {again}\n"
+        f"when the account shows that it was not bought: {again} --release"
     )
 
 

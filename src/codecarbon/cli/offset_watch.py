@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TextIO, TypeVar
 
 import typer
 
@@ -33,7 +33,7 @@ class Manner(NamedTuple):
     @property
     def can_go_on(self) -> bool:
         """Whether there is somebody to ask, or nobody needs to be."""
-        return self.is_yes or (text.is_terminal(sys.stdin) and text.is_terminal(sys.stderr))
+        return self.is_yes or (_is_person(sys.stdin) and _is_person(sys.stderr))
 
     def tell(self, content: str, environment: str) -> None:
         """Print something for people, the account's mark before every line."""
@@ -48,6 +48,14 @@ class Manner(NamedTuple):
 
         console = Console(stderr=True, highlight=False, markup=False)
         return Confirm.ask(f"{words.mark_of(environment)}{question}", console=console, default=False)
+
+
+def _is_person(stream: TextIO | None) -> bool:
+    """Whether somebody sits at the other end; for a question the simplest terminal will do."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
 
 
 class _Work(threading.Thread, Generic[_Result]):

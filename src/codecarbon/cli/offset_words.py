@@ -16,6 +16,7 @@ _MG = 1_000  # micrograms
 _DIGITS = 9
 _HIDDEN_DIGITS = 3
 _SHORT = 8
+_RANDOM = re.compile(r"[0-9a-f]{8}-")
 # Blanks at the end of a line, before what ends its attributes.
 _PADDING = re.compile("[ ]+((?:\x1b\\[[0-9;]*m)*)$")
 
@@ -75,8 +76,8 @@ def moment(unix_us: int) -> str:
 
 
 def short(offset_id: str) -> str:
-    """The beginning of an id, enough to name it."""
-    return offset_id[:_SHORT]
+    """The beginning of an id, enough to name it; all of one that the service made up, which begin alike."""
+    return offset_id[:_SHORT] if _RANDOM.match(offset_id) else offset_id
 
 
 def mark_of(environment: str) -> str:
