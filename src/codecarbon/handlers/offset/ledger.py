@@ -24,7 +24,7 @@ from codecarbon.handlers.offset.entries import (
     offset_of,
 )
 from codecarbon.handlers.offset.holding import HostLock
-from codecarbon.handlers.offset.owners import Owner, is_dead, this_process
+from codecarbon.handlers.offset.owners import Owner, this_process
 from codecarbon.handlers.offset.schema import BUSY_S, Store
 from codecarbon.units import us_from_s
 
@@ -62,7 +62,7 @@ class Ledger:
         provider: Name of the service.
         fingerprint: SHA-256 of the key; the key itself has no business here.
         environment: For example ``sandbox``; environments share nothing.
-        clock: Seconds since 1970. Times are for people to read: nothing is decided by them.
+        clock: Seconds since 1970. Times are for people to read; nothing that could cost money is decided by them.
         owner: Whose offsets these are; by default, the process that calls.
         busy_s: How long to wait for other processes that write.
 
@@ -232,16 +232,17 @@ class Ledger:
     def take_over_dead(self) -> tuple[Offset, ...]:
         """Settle what dead processes left: rejected if it was never sent, else unknown.
 
+        So ends, after an hour, what a process of another container left, which may or may not be dead.
+
         Returns:
             What was settled.
         """
-        here = self._owner()
+        here, now_us = self._owner(), self._now_us()
         with self._reading() as (database, account_id):
-            owners = purchases.owners_of_unfinished(database, account_id)
-        if not any(is_dead(owner, here) for owner in owners.values()):
-            return ()
+            if not purchases.has_abandoned(database, account_id, here, now_us):
+                return ()
         with self._writing() as (database, account_id):
-            return purchases.take_over(database, account_id, here, self._now_us())
+            return purchases.take_over(database, account_id, here, now_us)
 
     def settle(self, scan: Scan, *, auto_release: bool, doubted: Collection[str] | None = None) -> Settlement:
         """Bring the offsets up to what a look at the service's records says.

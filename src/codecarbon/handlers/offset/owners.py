@@ -2,7 +2,7 @@
 
 A process number alone names nobody for long. Together with the kernel's boot and the moment the process began it does,
 within one namespace of process numbers; a process of another namespace (a container) cannot be looked up from here, so
-it counts as living until the machine restarts.
+it counts as living.
 """
 
 # pathlib costs start-up time:

@@ -11,13 +11,15 @@ from codecarbon.errors import LedgerError
 from codecarbon.handlers.offset.amounts import MAX_POUNDS_PER_OFFSET, pounds_of
 from codecarbon.handlers.offset.entries import OFFSET_COLUMNS, Balance, Offset, OffsetState, Refusal, offset_of
 from codecarbon.handlers.offset.owners import Owner, is_dead
-from codecarbon.units import iso_from_us, ug_from_lb, us_from_iso
+from codecarbon.units import US_PER_HOUR, iso_from_us, ug_from_lb, us_from_iso
 
 if TYPE_CHECKING:
     import sqlite3
 
 # Nobody at another machine or in another process may settle what is under way here.
 _OWNED = "boot_id = ? AND pid = ? AND start_ticks = ? AND pid_namespace = ?"
+# After how long a purchase of a process that cannot be looked up counts as left behind.
+_LOST_AFTER_US = US_PER_HOUR
 _STATES_OUT = "('reserved', 'sent', 'unknown', 'confirmed')"
 
 
@@ -253,23 +255,39 @@ def cancel(database: sqlite3.Connection, account_id: int, offset_id: str, now_us
     return get(database, account_id, offset_id)
 
 
-def owners_of_unfinished(database: sqlite3.Connection, account_id: int) -> dict[str, Owner]:
-    """Who has offsets under way."""
+def has_abandoned(database: sqlite3.Connection, account_id: int, here: Owner, now_us: int) -> bool:
+    """Whether there is anything to take over."""
+    return any(is_abandoned for _, _, is_abandoned in _unfinished(database, account_id, here, now_us))
+
+
+def _unfinished(
+    database: sqlite3.Connection, account_id: int, here: Owner, now_us: int
+) -> list[tuple[str, Owner, bool]]:
+    """Offsets under way, whose they are, and whether nobody will settle them.
+
+    Nobody does after the owner's death. Of an owner in another container nobody can tell that; but no purchase takes
+    an hour, and one that did would only find that it may not be sent, or be confirmed late: either costs nothing.
+    """
     rows = database.execute(
-        "SELECT offset_id, boot_id, pid, start_ticks, pid_namespace FROM offsets "
+        "SELECT offset_id, COALESCE(sent_us, created_us), boot_id, pid, start_ticks, pid_namespace FROM offsets "
         "WHERE account_id = ? AND state IN ('reserved', 'sent') ORDER BY number",
         (account_id,),
-    )
-    return {offset_id: Owner(*owner) for offset_id, *owner in rows}
+    ).fetchall()
+    found = []
+    for offset_id, since_us, *fields in rows:
+        owner = Owner(*fields)
+        is_lost = owner.pid_namespace != here.pid_namespace and now_us - since_us >= _LOST_AFTER_US
+        found.append((offset_id, owner, is_lost or is_dead(owner, here)))
+    return found
 
 
 def take_over(database: sqlite3.Connection, account_id: int, here: Owner, now_us: int) -> tuple[Offset, ...]:
     """Settle what dead processes left: not bought if it was never sent, else unknown."""
     taken = []
-    for offset_id, owner in owners_of_unfinished(database, account_id).items():
-        if not is_dead(owner, here):
+    for offset_id, owner, is_abandoned in _unfinished(database, account_id, here, now_us):
+        if not is_abandoned:
             continue
-        why = f"process {owner.pid} ended "
+        why = f"process {owner.pid} ended " if is_dead(owner, here) else f"process {owner.pid} was not heard of "
         database.execute(
             "UPDATE offsets SET error = ? || CASE state WHEN 'sent' THEN 'before it knew the outcome' "
             "ELSE 'before it sent anything' END, settled_us = ?, absent_since_us = NULL, "

@@ -22,6 +22,8 @@ An offset moves like this, each arrow being one transaction::
 - RESERVED ─▶ SENT is a compare-and-set by the process that reserved. It is on disk before the POST, the unlinking of
   the journal included; after a power cut a row that is still RESERVED was therefore never sent.
 - While an UNKNOWN row exists, its account buys nothing.
+- Only a dead owner's rows are taken over (``owners.py``); those of a container, where that cannot be seen, after an
+  hour. A living owner that was taken for dead loses nothing: its compare-and-set fails, or its answer comes late.
 - A success always makes CONFIRMED, however late; if the mass was taken back meanwhile, the balance becomes a debt.
 
 The file is opened for each operation and closed after it, and a fork waits until no operation of another thread is

@@ -386,6 +386,28 @@ def test_a_living_owners_offsets_are_not(path, ledger):
     assert ledger.balance().pending_ug == 2 * LB
 
 
+def test_a_process_of_another_container_is_given_up_after_an_hour(path):
+    clock = Clock()
+    ledger = ledger_at(path, clock=clock)
+    other = ledger_at(path, clock=clock, owner=neighbour())
+    automatic(ledger, 5 * LB)
+    waiting, on_its_way = reserved(other, cap_ug=2 * LB), sent(other, run_id="r2", cap_ug=LB)
+    own = sent(ledger, run_id="r3", cap_ug=2 * LB)
+    clock.now_s += 3599
+    assert ledger.take_over_dead() == ()
+    clock.now_s += 1
+    taken = ledger.take_over_dead()
+    assert {offset.offset_id: offset.state.value for offset in taken} == {
+        waiting.offset_id: "rejected",
+        on_its_way.offset_id: "unknown",
+    }
+    assert "was not heard of before" in taken[0].error
+    assert not other.mark_sent(waiting.offset_id)
+    assert other.confirm(on_its_way.offset_id, user_id="U1", time_utc="now", pounds=1).state is OffsetState.CONFIRMED
+    assert ledger.offset(own.offset_id).state is OffsetState.SENT
+    accounted(ledger)
+
+
 def test_one_run_accrues_for_the_host(path, ledger):
     assert ledger.claim_host("run") == ""
     assert ledger.claim_host("run") == ""

@@ -182,12 +182,12 @@ def test_a_duplicate_that_is_cancelled_is_open_again_by_hand(ledger):
     assert ledger.offset(offset.offset_id).cancelled_us is None
 
 
-def test_a_purchase_that_is_another_offsets_is_passed_over(ledger):
+def test_a_purchase_that_is_a_known_offsets_is_passed_over(ledger):
     bought(ledger, 1, cap_ug=2 * LB)
-    offset = unknown(ledger, run_id="r2", cap_ug=2 * LB)
-    done = settle(ledger, *[record(number, pounds=2, offset_id=offset.offset_id) for number in (1, 2)])
-    assert [entry.time_utc for entry in done.confirmed] == [time_of(2)]
-    assert done.duplicates == done.imported == ()
+    lost = [record(number, pounds=2, offset_id="lost", ledger_id=ledger.ledger_id) for number in (1, 2)]
+    done = settle(ledger, *lost)
+    assert [(entry.offset_id, entry.time_utc) for entry in done.imported] == [("lost", time_of(2))]
+    assert done.duplicates == done.confirmed == ()
     assert ledger.balance().confirmed_ug == 4 * LB
 
 
