@@ -6,13 +6,15 @@ import http.client
 import json
 import socket
 import struct
+import threading
+import time
 
 import pytest
 import requests
 from urllib3.exceptions import MaxRetryError
 
 from codecarbon.config import Secret
-from codecarbon.handlers.offset.exchange import Fault, Reply, Request, send_once
+from codecarbon.handlers.offset.exchange import Fault, QuietAdapter, Reply, Request, send_once
 from tests.offset.conftest import order
 from tests.support.fakes.base import EchoServer
 from tests.support.fakes.oneclickimpact import ADA, BUY
@@ -108,13 +110,67 @@ def test_a_key_that_cannot_be_a_header_is_sent_nowhere():
         assert fake.count() == 0
 
 
+def trickle(connection):
+    """A head that comes byte after byte, each in time, and never ends; stops when nobody listens any more."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        connection.sendall(b"x")
+        time.sleep(0.01)
+
+
+def test_an_answer_that_never_ends_is_given_up(tmp_path):
+    with TlsServer(tmp_path, trickle) as server:
+        fault = post(server.url, ca_bundle=server.authority, longest_s=0.3)
+    assert fault == Fault(has_left=True, words="no whole answer within 0.3 s")
+    assert len(server.requests) == 1
+
+
 def test_a_body_that_never_ends_is_given_up():
     with EchoServer() as fake:
-        fake.trickle_next(1, 0.01)
-        ticks = iter(range(0, 10_000, 20))
-        fault = post(fake.url, monotonic=lambda: next(ticks))
-    assert isinstance(fault, Fault)
-    assert fault.has_left
+        fake.trickle_next(1, 5.0)
+        fault = post(fake.url, longest_s=0.3)
+    assert fault == Fault(has_left=True, words="no whole answer within 0.3 s")
+
+
+def test_a_connection_that_comes_about_too_late_is_sent_nothing():
+    adapter = QuietAdapter()
+    adapter.cut()
+    with EchoServer() as fake, requests.Session() as session:
+        session.mount("http://", adapter)
+        with pytest.raises(requests.exceptions.RequestException):
+            session.post(fake.url, json={}, timeout=10)
+        assert fake.count() == 0
+    assert not adapter.has_sent
+
+
+def test_a_deadline_that_is_not_reached_leaves_no_thread_behind():
+    with EchoServer() as fake:
+        assert isinstance(post(fake.url), Reply)
+    timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    for timer in timers:
+        timer.join(10)  # it was told to end, and needs a moment
+        assert not timer.is_alive()
+
+
+@pytest.mark.parametrize("status", [200, 401])
+def test_a_head_that_breaks_off_is_no_answer(make, tmp_path, status):
+    def break_off_in_the_head(connection):
+        connection.sendall(b"HTTP/1.1 %d Whatever\r\nContent-Ty" % status)
+        break_off(connection)
+
+    with TlsServer(tmp_path, break_off_in_the_head) as server:
+        assert make(base_url=server.url, ca_bundle=server.authority).purchase(order()).kind == "unknown"
+
+
+def test_without_a_thread_for_the_deadline_nothing_is_sent(monkeypatch):
+    def start(timer):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Timer, "start", start)
+    with EchoServer() as fake:
+        fault = post(fake.url)
+        assert fake.count() == 0
+    assert fault == Fault(has_left=False, words="can't start new thread")
 
 
 def test_a_body_larger_than_any_true_one_is_given_up():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import time
+import socket
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
@@ -18,13 +20,13 @@ from codecarbon.transport.session import USER_AGENT
 from codecarbon.transport.wording import cause_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from codecarbon.config import Secret
 
 LARGEST_BYTES = 1024 * 1024
-# The read time-out bounds each wait for data; a body may come byte after byte.
-LONGEST_BODY_S = 30.0
+# The read time-out bounds each wait for data, which may come byte after byte.
+LONGEST_S = 45.0
 
 
 class Reply(NamedTuple):
@@ -68,7 +70,7 @@ def send_once(
     *,
     timeout_s: tuple[float, float],
     ca_bundle: str | None = None,
-    monotonic: Callable[[], float] = time.monotonic,
+    longest_s: float = LONGEST_S,
 ) -> Reply | Fault:
     """Send a request on a connection of its own: no retry, no redirect, and nothing of the environment but the network.
 
@@ -76,11 +78,14 @@ def send_once(
         request: What to send.
         timeout_s: Longest wait for a connection and for data, seconds.
         ca_bundle: File of the certificates to trust; None for those that requests comes with.
-        monotonic: Seconds on a clock that never goes back.
+        longest_s: Longest time for all of it but looking up the host's name, seconds.
     """
     adapter = QuietAdapter()
     hush_urllib3()
+    deadline = threading.Timer(longest_s, adapter.cut)
+    deadline.daemon = True
     try:
+        deadline.start()
         with requests.Session() as session:
             session.trust_env = False
             session.mount("https://", adapter)
@@ -99,28 +104,35 @@ def send_once(
                 stream=True,
                 verify=True if ca_bundle is None else ca_bundle,
             ) as response:
-                return Reply(response.status_code, response.headers, _read(response, monotonic))
-    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+                reply = Reply(response.status_code, response.headers, _read(response))
+                # A head that was cut off looks like a short one.
+                return _late(adapter, longest_s) if adapter.is_late else reply
+    except (requests.RequestException, HTTPError, OSError, ValueError, RuntimeError) as error:
+        if adapter.is_late:
+            return _late(adapter, longest_s)
         # What cannot be put into a request is quoted in such an error, spelled in a way that no masking finds.
         words = type(error).__name__ if isinstance(error, ValueError) else cause_of(error)
         return Fault(adapter.has_sent, redact(words, (request.key.reveal(),)))
+    finally:
+        deadline.cancel()
 
 
-def _read(response: requests.Response, monotonic: Callable[[], float]) -> bytes:
+def _late(adapter: QuietAdapter, longest_s: float) -> Fault:
+    return Fault(adapter.has_sent, f"no whole answer within {longest_s:g} s")
+
+
+def _read(response: requests.Response) -> bytes:
     """Read a body to its end.
 
     Raises:
-        requests.RequestException: It is cut off, garbled, late, or longer than any true one.
+        requests.RequestException: It is cut off, garbled, or longer than any true one.
     """
-    parts, size, late_s = [], 0, monotonic() + LONGEST_BODY_S
-    # Before urllib3 2 a read waits until it has all that it asked for: ask for little, that the time can be looked at.
-    for part in parts_of(response) if hasattr(response.raw, "read1") else response.iter_content(1):
+    parts, size = [], 0
+    for part in parts_of(response):
         parts.append(part)
         size += len(part)
         if size > LARGEST_BYTES:
             raise requests.exceptions.ContentDecodingError(f"the answer is longer than {LARGEST_BYTES} bytes")
-        if monotonic() > late_s:
-            raise requests.exceptions.ReadTimeout(f"the body did not end within {LONGEST_BODY_S:.0f} s")
     # urllib3 before 2 does not notice itself.
     announced = response.headers.get("Content-Length", "")
     if announced.isdigit() and "Content-Encoding" not in response.headers and size < int(announced):
@@ -136,11 +148,14 @@ class QuietAdapter(HTTPAdapter):
 
     Attributes:
         has_sent: Whether sending began on any of its connections.
+        is_late: Whether it was cut off.
     """
 
     has_sent = False
+    is_late = False
 
     def __init__(self) -> None:
+        self._socket: socket.socket | None = None
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
@@ -148,9 +163,24 @@ class QuietAdapter(HTTPAdapter):
         super().init_poolmanager(*arguments, **named)
         self.poolmanager.pool_classes_by_scheme = _pools(self)
 
-    def begin(self) -> None:
-        """Note that bytes are about to leave."""
+    def begin(self, connection: socket.socket) -> None:
+        """Note that bytes are about to leave.
+
+        Raises:
+            TimeoutError: Connecting took all the time there is, so that none may.
+        """
+        if self.is_late:
+            raise TimeoutError
+        self._socket = connection
         self.has_sent = True
+
+    def cut(self) -> None:
+        """End the connection that bytes left on, whatever it waits for."""
+        self.is_late = True
+        if self._socket is not None:
+            with suppress(OSError):  # closed already
+                # Not the method of TLS, which would say goodbye and wait for an answer to that.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def _pools(adapter: QuietAdapter) -> dict[str, type[HTTPConnectionPool]]:
@@ -160,7 +190,7 @@ def _pools(adapter: QuietAdapter) -> dict[str, type[HTTPConnectionPool]]:
         def send(self, data: Any) -> None:
             if self.sock is None:
                 self.connect()
-            adapter.begin()
+            adapter.begin(self.sock)
             super().send(data)
 
     class Encrypted(HTTPSConnection):
@@ -169,7 +199,7 @@ def _pools(adapter: QuietAdapter) -> dict[str, type[HTTPConnectionPool]]:
         def send(self, data: Any) -> None:
             if self.sock is None:
                 self.connect()
-            adapter.begin()
+            adapter.begin(self.sock)
             super().send(data)
 
     class PlainPool(HTTPConnectionPool):
