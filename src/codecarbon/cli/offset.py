@@ -69,7 +69,8 @@ def _ledger(
 
     States of an offset: reserved (set aside, nothing sent yet); sent (the answer is awaited); confirmed (bought);
     rejected (not bought, its mass waits again); unknown (it may have been bought: nothing more is until reconcile
-    settles it); cancelled (bought and cancelled, its mass waits for buying by hand).
+    settles it); cancelled (bought and cancelled, its mass waits for buying by hand). "By hand" beside what was emitted
+    says that automatic buying leaves it alone.
 
     Exit codes: 0, whatever it shows; 1 when the settings or the ledger cannot be used; 2 for a wrong option.
     """

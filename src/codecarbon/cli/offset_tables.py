@@ -131,47 +131,42 @@ def _counting(holder: Holder | None) -> str:
     return f"run {words.short(holder.run_id)} of process {holder.pid}, since {words.moment(holder.since_us)}"
 
 
-_HEADS = ("when", "what", "kg", "lb", "state", "id", "note")
+_HEADS = ("when", "what", "kg", "lb", "state", "id", "how")
 _NUMBERS = {"kg", "lb"}
 _STYLES = {"confirmed": "green", "unknown": "red", "rejected": "dim", "cancelled": "dim"}
 
 
 def ledger_text(rows: Sequence[Accrual | Offset], environment: str) -> str:
-    """Lay out rows of an account's ledger, newest first; what was bought has a minus."""
+    """Lay out rows of an account's ledger, newest first; what was bought has a minus, and what went wrong a line."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for head in _HEADS:
         justify: Literal["left", "right"] = "right" if head in _NUMBERS else "left"
-        table.add_column(head, justify=justify, no_wrap=head != "note", overflow="fold")
+        table.add_column(head, justify=justify, no_wrap=head != "how", overflow="fold")
     for row in rows:
-        cells = _cells(row)
-        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
-    return render(table, environment, columns() if text.is_terminal(sys.stdout) else _PIPE)
+        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in _cells(row)))
+    width = columns()
+    errors = [
+        line
+        for row in rows
+        if isinstance(row, Offset) and row.error
+        for line in text.wrap(f"  {words.short(row.offset_id)}  ", row.error, width - len(words.mark_of(environment)))
+    ]
+    shown = render(table, environment, width if text.is_terminal(sys.stdout) else _PIPE)
+    return shown + (words.marked("\n".join(["", *errors]), environment) if errors else "")
 
 
 def _cells(row: Accrual | Offset) -> tuple[str, ...]:
     """The cells of a row, in the order of the heads."""
-    when = words.moment(words.when_us(row))
-    if not isinstance(row, Offset):
-        note = (
-            "" if row.automatic_ug == row.mass_ug else "by hand only" if not row.automatic_ug else "partly by hand only"
-        )
-        mass = words.kg_text(row.mass_ug).removesuffix(" kg")
-        return when, "emitted", mass, "", "", words.short(row.run_id), note
-    notes = ["by hand" if row.is_manual else "", row.error]
+    when = words.minute(words.when_us(row))
     mass = words.kg_text(row.mass_ug).removesuffix(" kg")
-    state = words.state_of(row)
-    return (
-        when,
-        "offset",
-        f"-{mass}",
-        f"{words.pounds_of(row):,}",
-        state,
-        words.short(row.offset_id),
-        "; ".join(filter(None, notes)),
-    )
+    if not isinstance(row, Offset):
+        by_hand = "by hand" if not row.automatic_ug else "partly by hand"
+        return when, "emitted", mass, "", "", words.short(row.run_id), by_hand if row.automatic_ug < row.mass_ug else ""
+    pounds, state = f"{words.pounds_of(row):,}", words.state_of(row)
+    return when, "offset", f"-{mass}", pounds, state, words.short(row.offset_id), "by hand" if row.is_manual else ""
 
 
 def legend_text(states: Iterable[str]) -> str:

@@ -75,6 +75,11 @@ def moment(unix_us: int) -> str:
     return f"{picture.local_time(unix_us):%Y-%m-%d %H:%M:%S}"
 
 
+def minute(unix_us: int) -> str:
+    """Write a moment in local time, without seconds."""
+    return f"{picture.local_time(unix_us):%Y-%m-%d %H:%M}"
+
+
 def short(offset_id: str) -> str:
     """The beginning of an id, enough to name it; all of one that the service made up, which begin alike."""
     return offset_id[:_SHORT] if _RANDOM.match(offset_id) else offset_id
