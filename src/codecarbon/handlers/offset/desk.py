@@ -235,7 +235,10 @@ class Desk:
             standing.is_ready = True
         if standing.is_ready:
             return ""
-        return f"Failed to initialize {words.title(self.provider.name)} SDK: {fault or adoption}"
+        return (
+            f"Failed to initialize {words.title(self.provider.name)} SDK: {fault or adoption}; check offset_api_key "
+            "and the connection. Emissions are still added up"
+        )
 
     def _adopt(self) -> str:
         """Take over what an earlier key of the same account has; says what hinders that."""

@@ -76,7 +76,6 @@ class OffsetOutput(BaseOutput):
         self._plan = plan
         self._pid = os.getpid()
         self._own_id = str(uuid.uuid4())
-        self._is_inherited = False
         self._lock = threading.RLock()
         self._worker = Worker()
         self._ledger: Ledger | None = None
@@ -96,7 +95,6 @@ class OffsetOutput(BaseOutput):
 
     def after_fork(self) -> None:
         """Count and buy nothing in a child, whose parent does; a run that begins there is the child's own."""
-        self._is_inherited = True
         self._lock = threading.RLock()
         self._ledger = self._desk = self._count = None
         self._own_id = str(uuid.uuid4())
@@ -149,7 +147,6 @@ class OffsetOutput(BaseOutput):
     def run_begins(self, run: RunView) -> None:
         """Begin to count a stretch of a run, unless another run of this machine counts already."""
         with self._lock:
-            self._is_inherited = False
             run_id = run.run_id if os.getpid() == self._pid else f"{run.run_id}/{self._own_id}"
             count = self._count
             if count is None or count.run_id != run_id:
@@ -177,7 +174,7 @@ class OffsetOutput(BaseOutput):
     def exit(self) -> None:
         """Let another run count, wait a little for a purchase that is under way, and say why there was none."""
         count = self._count
-        if count is None or self._is_inherited:
+        if count is None:
             return
         try:
             if count.is_claimed:
@@ -193,7 +190,7 @@ class OffsetOutput(BaseOutput):
     def _report(self, total: EmissionsData) -> None:
         with self._lock:
             count = self._count
-            if count is None or self._is_inherited:
+            if count is None:
                 return
             try:
                 self._accrue(count, total.emissions)

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import pickle
+import signal
 import threading
 import time
 
@@ -595,3 +596,121 @@ def test_what_has_no_final_price_yet_is_not_counted(site, handler, ledger):
     assert ledger.balance().accrued_ug == pytest.approx(6 * KG, rel=1e-6)  # 600 kWh at 10 g
     tracker.stop()
     assert ledger.balance().accrued_ug == pytest.approx(6 * KG, rel=1e-6)
+
+
+def test_threads_that_reach_the_threshold_together_buy_what_is_there(handler, provider, ledger):
+    """Each has a run of its own, and all the same key."""
+    barrier = threading.Barrier(4)
+
+    def run(number):
+        output = handler()
+        kg = [0.0]
+        output.run_begins(RunView(f"run {number}", "process", lambda: kg[0]))
+        barrier.wait(20)
+        for _ in range(5):
+            kg[0] += 0.25
+            output._report(type("Total", (), {"emissions": kg[0]})())
+        output.exit()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    balance = ledger.balance()
+    assert balance.accrued_ug == 5_000_000_000
+    assert provider.pounds * UG_PER_LB + balance.open_ug == balance.accrued_ug
+    assert balance.open_ug < 500_000_000
+    assert len({order.offset_id for order in provider.orders}) == provider.posts
+
+
+def test_what_was_not_priced_yet_when_another_run_counted_stays_the_other_runs(handler, ledger):
+    holder, output = handler(), handler()
+    final_kg = [0.0]
+
+    def report(total_kg):
+        output._report(type("Total", (), {"emissions": total_kg})())
+
+    holder.run_begins(RunView("holder", "machine", lambda: 0.0))
+    output.run_begins(RunView("late", "machine", lambda: final_kg[0]))
+    holder.exit()
+    report(0.3)  # at prices that may change
+    final_kg[0] = 0.3
+    report(0.3)
+    assert ledger.balance().accrued_ug == 0
+    final_kg[0] = 0.4
+    report(0.4)
+    assert ledger.balance().accrued_ug == pytest.approx(100_000_000, abs=2)
+
+
+def test_a_doubt_of_this_run_is_said_once(site, handler, provider, log):
+    provider.script = [LOST]
+    tracker = site.tracker(handler())
+    tracker.start()
+    for _ in range(4):
+        site.emit(0.6)
+        tracker.flush()
+    tracker.stop()
+    assert provider.posts == 1
+    assert messages(log).count("it is not known whether") == 1
+
+
+def test_only_the_first_purchase_by_hand_is_quoted(site, plan_for):
+    provider = ScriptedProvider(environment="production")
+    output = OffsetOutput(plan_for(provider, is_automatic=False))
+    for _ in range(2):
+        site.run(0.5, output)
+        assert output.manual_offset() is True
+    assert provider.quotes == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_child_looks_at_the_records_itself_before_it_buys(site, handler, provider):
+    site.run(0.6, handler())
+    assert (provider.scans, provider.posts) == (1, 1)
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            site.run(0.6, handler())
+            code = 0 if (provider.scans, provider.posts) == (2, 2) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_child_that_is_forked_while_its_parent_works_is_not_stuck(handler, provider, ledger):
+    output = handler()
+    kg = [0.1]
+    output.run_begins(RunView("r", "process", lambda: kg[0]))
+    output._report(type("Total", (), {"emissions": 0.1})())
+    held, done = threading.Event(), threading.Event()
+
+    def work():
+        with output._lock, output._open_desk()._standing.lock:
+            held.set()
+            done.wait(60)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert held.wait(20)
+    pid = os.fork()
+    if not pid:
+        signal.alarm(20)
+        code = 1
+        try:
+            kg[0] = 0.7
+            output._report(type("Total", (), {"emissions": 0.7})())
+            output.exit()
+            is_idle = output._open_ledger().balance().accrued_ug == 100_000_000
+            output.run_begins(RunView("r", "process", lambda: 0.5))
+            output._report(type("Total", (), {"emissions": 0.5})())
+            output.exit()
+            code = 0 if is_idle and provider.posts == 1 else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    done.set()
+    thread.join(20)
+    assert ledger.balance().accrued_ug == 600_000_000
