@@ -235,6 +235,16 @@ def test_reconcile_settles_what_a_dead_process_left(real, fake):
     assert (fake.posts, is_accounted(real)) == (0, True)
 
 
+def test_reconcile_leaves_an_order_of_a_living_process_alone(real, fake):
+    real.emit(0.6)
+    offset = real.ledger().reserve(is_manual=True, threshold_ug=1, run_id="run", cap_ug=None)
+    assert real.ledger().mark_sent(offset.offset_id)
+    answer = real.json("reconcile", "--release", "--yes")
+    assert ([found["offset_id"] for found in answer["under_way"]], answer["released"]) == ([offset.offset_id], [])
+    assert "left to the process that buys it" in answer["message"]
+    assert real.ledger().offset(offset.offset_id).state.value == "sent"
+
+
 def test_reconcile_with_nothing_to_do_says_so(program, fake):
     program.emit(0.6)
     assert program.run("reconcile").stdout.endswith("nothing is unknown: there was nothing to settle\n")

@@ -280,11 +280,16 @@ def _reconciled(account: Account, settlement: Settlement, released: list[Offset]
     """Say where things stand after reading the records, and after giving up."""
     given_up = {offset.offset_id for offset in released}
     left = tuple(offset for offset in settlement.still_unknown if offset.offset_id not in given_up)
+    under_way = [offset for offset in account.ledger.unsettled() if offset.state is not OffsetState.UNKNOWN]
+    for offset in under_way:
+        since = words.moment(words.when_us(offset))
+        lines.append(f"{_name(offset)} is {words.state_of(offset)} since {since}, and left to the process that buys it")
     facts = {
         "is_scan_complete": settlement.is_complete,
         "confirmed": [words.offset_dict(offset) for offset in settlement.confirmed],
         "imported": [words.offset_dict(offset) for offset in settlement.imported],
         "released": [words.offset_dict(offset) for offset in (*settlement.released, *released)],
+        "under_way": [words.offset_dict(offset) for offset in under_way],
         "still_unknown": [words.offset_dict(offset) for offset in left],
         "duplicates": [_record_dict(record) for record in settlement.duplicates],
     }

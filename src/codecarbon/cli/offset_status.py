@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 STATUS_SCHEMA = "codecarbon.offset.status/1"
 LEDGER_SCHEMA = "codecarbon.offset.ledger/1"
 _MOST_ROWS = 1_000_000
-# An order is answered or given up within 35 s; one that is older was left behind.
+# An order is answered or given up within a minute; one that is older was left behind.
 _LONG_US = 2 * units.US_PER_MIN
 _NEWS_US = units.US_PER_DAY
 
