@@ -261,7 +261,7 @@ def _note_scan(task: _Task) -> None:
         (task.account_id, task.now_us, task.scan.server_us, task.scan.is_complete, len(task.scan.records)),
     )
     task.database.execute(
-        "DELETE FROM scans WHERE account_id = ?1 AND number NOT IN "
-        "(SELECT number FROM scans WHERE account_id = ?1 ORDER BY number DESC LIMIT ?2)",
-        (task.account_id, _SCANS_KEPT),
+        "DELETE FROM scans WHERE account_id = ? AND number NOT IN "
+        "(SELECT number FROM scans WHERE account_id = ? ORDER BY number DESC LIMIT ?)",
+        (task.account_id, task.account_id, _SCANS_KEPT),
     )

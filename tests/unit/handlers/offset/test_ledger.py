@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -479,6 +480,9 @@ def test_a_claim_without_a_lock_proves_nothing(path, ledger):
         database.execute("UPDATE claims SET lock_inode = 0")
     other._host_lock.let_go()
     assert "another container" in ledger.claim_host("mine")
+    with open(other._host_lock._path) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # by one who is not the holder
+        assert "another container" in ledger.claim_host("mine")
 
 
 def test_a_program_that_another_took_the_process_of_has_lost_its_claim(ledger):
