@@ -128,7 +128,8 @@ def open_account(ask: Ask) -> Account:
         OffsetError: It cannot be trusted, or the ledger cannot be used.
     """
     plan = make_plan(ask.settings())
-    return Account(plan, plan.open_ledger(), plan.make_provider())
+    provider = plan.make_provider()  # first, so that no ledger is made for what cannot be asked
+    return Account(plan, plan.open_ledger(), provider)
 
 
 def _silent_logger() -> logging.Logger:
