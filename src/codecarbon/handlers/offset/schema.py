@@ -154,15 +154,15 @@ class _Gate:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self._is_held = False
+        self._forking = threading.local()  # several threads may be about to fork
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(before=self._close, after_in_parent=self._open, after_in_child=self._renew)
 
     def _close(self) -> None:
-        self._is_held = self.lock.acquire(timeout=self._PATIENCE_S)
+        self._forking.has_lock = self.lock.acquire(timeout=self._PATIENCE_S)
 
     def _open(self) -> None:
-        if self._is_held:
+        if self._forking.has_lock:
             self.lock.release()
 
     def _renew(self) -> None:

@@ -249,6 +249,47 @@ def test_children_of_a_process_whose_threads_are_in_the_ledger_can_use_it(path):
     assert ledger_at(path).balance().accrued_ug > 40
 
 
+IMPATIENT = """
+import threading
+from codecarbon.handlers.offset.schema import _gate
+_gate._PATIENCE_S = 0.01
+is_closed, may_open = threading.Event(), threading.Event()
+def fork_slowly():
+    _gate._close()
+    is_closed.set()
+    may_open.wait()
+    _gate._open()
+thread = threading.Thread(target=fork_slowly)
+thread.start()
+is_closed.wait()
+_gate._close()  # gives up waiting, and forks all the same
+_gate._open()
+may_open.set()
+thread.join()
+print(ledger.accrue("run", 0, 1, is_automatic=True), _gate.lock.acquire(timeout=0))
+"""
+
+
+def test_a_thread_that_forks_without_waiting_opens_nothing_that_it_did_not_close(path):
+    assert run_python(OPENED + IMPATIENT, str(path)) == "1 True"
+
+
+def test_a_child_is_not_locked_by_a_thread_that_it_does_not_have(path):
+    script = (
+        "from codecarbon.handlers.offset.schema import _gate\n"
+        "import threading\n"
+        "_gate._PATIENCE_S = 0.01\n"
+        "holder = threading.Thread(target=lambda: (_gate.lock.acquire(), held.set(), done.wait()))\n"
+        "held, done = threading.Event(), threading.Event()\n"
+        "holder.start(); held.wait()\n"
+        "child = os.fork()\n"
+        "if not child: os._exit(ledger.accrue('child', 0, 7, is_automatic=True))\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])); done.set()"
+    )
+    warnings = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}
+    assert run_python(OPENED + script, str(path), **warnings) == "7"
+
+
 THREADS = """
 from concurrent.futures import ThreadPoolExecutor
 def buy(number):
