@@ -25,6 +25,8 @@ from tests.support.fake_provider import FakeProvider
 from tests.support.fake_session import FakeAnchors
 from tests.support.offsets import BAD_KEY, KG, LOST, REFUSED, ScriptedProvider, check_books, messages, new_process
 
+FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+FORKS_WITH_THREADS = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python says so from 3.12 on
 REST_KG = 0.5 - 0.45359237
 
 
@@ -504,7 +506,8 @@ def test_several_trackers_of_a_process_look_at_the_records_once(site, handler, p
     assert provider.scans == 1
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@FORKS
+@FORKS_WITH_THREADS
 def test_a_forked_child_neither_counts_nor_buys_nor_settles(site, handler, provider, ledger):
     provider.gate.clear()
     output = handler(stop_wait_s=0.0)
@@ -534,7 +537,8 @@ def test_a_forked_child_neither_counts_nor_buys_nor_settles(site, handler, provi
     check_books(ledger, provider.pounds)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@FORKS
+@FORKS_WITH_THREADS
 def test_a_run_that_begins_in_a_child_counts_beside_its_parents(site, handler, ledger):
     output = handler()
     tracker = site.tracker(output, tracking_mode="process")
@@ -664,7 +668,8 @@ def test_only_the_first_purchase_by_hand_is_quoted(site, plan_for):
     assert provider.quotes == 1
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@FORKS
+@FORKS_WITH_THREADS
 def test_a_child_looks_at_the_records_itself_before_it_buys(site, handler, provider):
     site.run(0.6, handler())
     assert (provider.scans, provider.posts) == (1, 1)
@@ -679,7 +684,8 @@ def test_a_child_looks_at_the_records_itself_before_it_buys(site, handler, provi
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@FORKS
+@FORKS_WITH_THREADS
 def test_a_child_that_is_forked_while_its_parent_works_is_not_stuck(handler, provider, ledger):
     output = handler()
     kg = [0.1]
