@@ -324,7 +324,7 @@ class Desk:
                 self._standing.key_fault = ""
                 self._log.info("%s", words.bought(found, ledger.balance(), self.provider))
                 if outcome.pounds != offset.pounds:
-                    self._log.warning("%s", words.other_amount(found))
+                    self._log.warning("%s at %s", words.other_amount(found), words.place(self.provider))
         elif outcome.kind == "not_bought":
             ledger.reject(offset.offset_id, outcome.message)
             if outcome.error_kind == KEY_ERROR:

@@ -84,10 +84,10 @@ class OffsetOutput(BaseOutput):
         self._provider_fault = ""
         self._provider = self._make_provider()
         if plan.remark:
-            warn_once(f"offset key {plan.fingerprint}", "%s", plan.remark)
+            self._say_once(f"offset key {plan.fingerprint}", plan.remark, logging.WARNING)
         if self._provider is not None:
             text = words.switched_on(plan)
-            warn_once(f"offset {text}", "%s", text, level=logging.INFO)
+            self._say_once(text, text, logging.INFO)
         renew_after_fork(self)
 
     def __repr__(self) -> str:
@@ -119,27 +119,26 @@ class OffsetOutput(BaseOutput):
             Whether something was bought. The log says what, or why not.
         """
         if self._provider is None:
-            logger.error("Nothing was offset: %s", self._provider_fault)
+            self._say(f"Nothing was offset: {self._provider_fault}", logging.ERROR)
             return False
         run_id = self._own_id if self._count is None else self._count.run_id
         results: list[Bought | None] = []
         if not self._worker.put(BUY_BY_HAND, lambda: results.append(self._buy(run_id, is_manual=True)), is_urgent=True):
-            logger.warning("Nothing was offset: this process is ending. `codecarbon offset now` buys what is held")
+            self._say("Nothing was offset: this process is ending. `codecarbon offset now` buys what is held")
             return False
         if not self._worker.wait(BUY_BY_HAND, MANUAL_WAIT_S) or not results:
-            logger.warning(
-                "The purchase has had no answer for %.0f s; what comes of it is written down when it comes, and "
-                "`codecarbon offset status` shows it",
-                MANUAL_WAIT_S,
+            self._say(
+                f"The purchase has had no answer for {MANUAL_WAIT_S:.0f} s; what comes of it is written down when it "
+                "comes, and `codecarbon offset status` shows it"
             )
             return False
         found = results[0]
         if found is None:
             return False
         if not found.offsets:
-            logger.warning("Nothing was offset: %s", found.message)
+            self._say(f"Nothing was offset: {found.message}")
         elif found.ending not in {Ending.NOTHING_DUE, Ending.BELOW_THRESHOLD}:
-            logger.warning("No more was offset: %s", found.message)
+            self._say(f"No more was offset: {found.message}")
         return bool(found.offsets)
 
     # --- for the dispatcher ----------------------------------------------------------------------------------------
@@ -220,12 +219,12 @@ class OffsetOutput(BaseOutput):
             if "claim" not in count.told:
                 count.told.add("claim")
                 text = f"This run is not counted for offsets, since another one counts this machine: {holder}"
-                warn_once(text, "%s", text, level=logging.INFO)
+                self._say_once(text, text, logging.INFO)
                 self._open_ledger().skip(count.run_id, holder)
             return False
         if was_refused and count.unclaimed_from_kg is not None:
             count.excluded_kg += max(0.0, total_kg - count.unclaimed_from_kg)
-            logger.info("This run is counted for offsets from now on")
+            self._say("This run is counted for offsets from now on", logging.INFO)
         count.unclaimed_from_kg = None
         count.is_claimed = True
         return True
@@ -253,12 +252,8 @@ class OffsetOutput(BaseOutput):
             count.has_bought = True
         if found.ending is Ending.KEY_REFUSED:
             count.told.add("end")
-            warn_once(
-                f"offset key refused {self._plan.fingerprint}",
-                "No more offsets are bought by this process, emissions are still added up: %s",
-                found.message,
-                level=logging.ERROR,
-            )
+            text = f"No more offsets are bought by this process, emissions are still added up: {found.message}"
+            self._say_once(f"offset key refused {self._plan.fingerprint}", text, logging.ERROR)
         elif found.ending is Ending.UNKNOWN:
             count.told.add(Ending.BLOCKED)
             self._tell(count, Ending.UNKNOWN, found.message)
@@ -291,12 +286,8 @@ class OffsetOutput(BaseOutput):
         except OffsetError as error:
             fault = f"Failed to initialize {name} SDK: {error}"
         self._provider_fault = fault
-        warn_once(
-            f"offset provider {fault}",
-            "Nothing will be offset, emissions are only added up: %s",
-            fault,
-            level=logging.ERROR,
-        )
+        text = f"Nothing will be offset, emissions are only added up: {fault}"
+        self._say_once(text, text, logging.ERROR)
         return None
 
     def _open_ledger(self) -> Ledger:
@@ -313,27 +304,33 @@ class OffsetOutput(BaseOutput):
 
     # --- telling ---------------------------------------------------------------------------------------------------
 
+    def _say(self, text: str, level: int = logging.WARNING) -> None:
+        logger.log(level, "%s", words.placed(text, self._plan.provider_name, self._plan.environment))
+
+    def _say_once(self, cause: str, text: str, level: int) -> None:
+        """Say something once for a process."""
+        text = words.placed(text, self._plan.provider_name, self._plan.environment)
+        warn_once(f"{cause} {self._plan.environment}", "%s", text, level=level)
+
     def _tell(self, count: _Count, cause: str, message: str) -> None:
         """Warn once for a run and cause; the end of the run adds no other reason then."""
         count.told.add("end")
         if cause not in count.told:
             count.told.add(cause)
-            logger.warning("%s", message)
+            self._say(message)
 
     def _tell_ledger_fault(self, error: LedgerError) -> None:
         told = self._count.told if self._count is not None else set()
         level = logging.DEBUG if "ledger" in told else logging.ERROR
         told.update(("ledger", "end"))
-        logger.log(
-            level, "The ledger of offsets cannot be used, so nothing is offset for now; tracking goes on: %s", error
-        )
+        text = "The ledger of offsets cannot be used, so nothing is offset for now; tracking goes on"
+        self._say(f"{text}: {error}", level)
 
     def _tell_end(self, count: _Count, *, is_done: bool) -> None:
         if not is_done:
-            logger.warning(
-                "A purchase is still under way after %g s; what comes of it is written down when it comes, else the "
-                "next run or `codecarbon offset reconcile` finds out",
-                self._plan.stop_wait_s,
+            self._say(
+                f"A purchase is still under way after {self._plan.stop_wait_s:g} s; what comes of it is written down "
+                "when it comes, else the next run or `codecarbon offset reconcile` finds out"
             )
         elif not count.has_bought and "end" not in count.told and count.unclaimed_from_kg is None:
             count.told.add("end")
@@ -343,4 +340,4 @@ class OffsetOutput(BaseOutput):
             else:
                 text = words.below_threshold(balance, self._plan.threshold_ug)
             if self._provider is not None:
-                logger.info("Nothing was offset at %s: %s", words.place(self._provider), text)
+                self._say(f"Nothing was offset: {text}", logging.INFO)

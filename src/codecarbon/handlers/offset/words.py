@@ -32,6 +32,11 @@ def _place(name: str, environment: str) -> str:
     return f"{title(name)} ({environment}{remark})"
 
 
+def placed(text: str, name: str, environment: str) -> str:
+    """Make a text tell the environment, if it does not yet: nobody should take a test for the real thing."""
+    return text if f"({environment}" in text else f"{text} [{_place(name, environment)}]"
+
+
 def mass(ug: int) -> str:
     """A mass to the milligram, rounded down as all that decides about it."""
     return f"{kg_from_ug(ug - ug % _UG_SHOWN):.6f} kg CO2e"

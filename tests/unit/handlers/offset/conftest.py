@@ -21,6 +21,8 @@ def log():
         logger.setLevel(logging.DEBUG)
         logger.addHandler(kept)
         yield kept
+        lines = [record.message for record in kept.records if "ffset" in record.message]
+        assert all("sandbox" in line or "production" in line for line in lines), lines
 
 
 @pytest.fixture
