@@ -280,9 +280,9 @@ class OffsetOutput(BaseOutput):
         name = words.title(self._plan.provider_name)
         try:
             return self._plan.make_provider()
-        except MissingExtraError:
-            # The line as people paste it, quotes and all: brackets mean something to some shells.
-            fault = f"{name} needs an optional dependency: pip install codecarbon[offset]"
+        except MissingExtraError as error:
+            # The line as users' documents have it, so that it is found there.
+            fault = f"{name} needs an optional dependency: pip install codecarbon[{error.extra}]"
         except OffsetError as error:
             fault = f"Failed to initialize {name} SDK: {error}"
         self._provider_fault = fault
