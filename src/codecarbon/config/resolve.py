@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from codecarbon.config import parsers
 from codecarbon.config.methods import LOCAL_PROVIDERS, SAVE_TO_FLAGS, UNBUILT_METHODS, OutputMethod
-from codecarbon.config.sources import ENVIRONMENT, Source, environment_values, file_paths, file_values
+from codecarbon.config.sources import ENVIRONMENT, Source, environment_values, file_paths, file_values, is_personal
 from codecarbon.config.table import BY_NAME, POSITIONAL, RETIRED, SETTINGS, Notice, Setting, Settings
 from codecarbon.config.values import Noted, Secret, Unset
 from codecarbon.errors import ConfigError
@@ -97,7 +97,7 @@ def _file_sources(cwd: str | None, home: str | None, notices: list[Notice]) -> l
             notices.append(Notice(f"unreadable {path}", f"{path} cannot be read and is left out: {error}", WARNING))
             continue
         if values is not None:
-            sources.append(Source(path, values, is_file=True))
+            sources.append(Source(path, values, is_file=True, is_personal=is_personal(path, home)))
             notices.append(Notice(f"file {path}", f"Settings are read from {path}", INFO))
     return sources
 
@@ -117,8 +117,11 @@ def _resolve_row(
                 continue
             raw = source.values[name]
             origin = source.origin(name)
-            if row.is_kept_from_files and source.is_file:
-                expected = f"the constructor or the variable {row.env} to give it, since a file may be somebody else's"
+            if source.is_file and not _may_give(source, row):
+                others = ", or the file in your home folder," if row.allowed_files == "personal" else ""
+                expected = (
+                    f"the constructor or the variable {row.env}{others} to give it, since a file may be somebody else's"
+                )
                 raise ConfigError(row.name, raw, origin, expected)
             if source.is_written and not str(raw).strip() and not (row.is_nullable or row.is_explicit):
                 continue  # an empty variable is how many launchers spell "not given"
@@ -128,6 +131,10 @@ def _resolve_row(
             if alias.alias_of and alias.deprecated:
                 notices.append(Notice(f"alias {name}", f"{name} is deprecated: {alias.deprecated}", WARNING))
             return
+
+
+def _may_give(file: Source, row: Setting) -> bool:
+    return row.allowed_files == "all" or (row.allowed_files == "personal" and file.is_personal)
 
 
 def _value(row: Setting, raw: object, origin: str, notices: list[Notice], *, is_written: bool) -> object:

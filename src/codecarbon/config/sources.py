@@ -26,12 +26,14 @@ class Source(NamedTuple):
         values: What it says, by setting name.
         is_written: Whether its values are texts; an empty text then means "not given".
         is_file: Whether it is a file.
+        is_personal: Whether it is the one in the home folder, which nobody else writes.
     """
 
     label: str
     values: Mapping[str, object]
     is_written: bool = True
     is_file: bool = False
+    is_personal: bool = False
 
     def origin(self, name: str) -> str:
         """Name the exact place of one value."""
@@ -84,9 +86,22 @@ def file_values(path: str) -> dict[str, str] | None:
 
 def file_paths(cwd: str | None = None, home: str | None = None) -> tuple[str, ...]:
     """List where files are looked for, the winning one first."""
-    folders: Iterable[str | None] = (cwd or _working_folder(), home or os.path.expanduser("~"))
+    folders: Iterable[str | None] = (cwd or _working_folder(), _home_folder(home))
     paths = [os.path.join(folder, FILE_NAME) for folder in folders if folder]
     return tuple(dict.fromkeys(paths))
+
+
+def is_personal(path: str, home: str | None = None) -> bool:
+    """Whether a file that exists is the one in the home folder, however its path is spelled."""
+    folder = _home_folder(home)
+    try:
+        return bool(folder) and os.path.samefile(path, os.path.join(folder, FILE_NAME))  # noqa: PTH121
+    except OSError:
+        return False
+
+
+def _home_folder(home: str | None) -> str:
+    return home or os.path.expanduser("~")
 
 
 def _working_folder() -> str | None:

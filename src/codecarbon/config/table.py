@@ -40,7 +40,8 @@ class Setting(NamedTuple):
         is_offline: Whether it belongs to the offline tracker's signature only.
         is_secret: Whether it must never be shown.
         is_code_only: Whether only a constructor can give it, since it is an object.
-        is_kept_from_files: Whether a file must not give it, since a folder may be somebody else's.
+        allowed_files: Which files may give it: ``all``, only the ``personal`` one in the home folder, since any other
+            may be somebody else's, or ``none``.
         is_explicit: Whether an empty text or ``None`` is a mistake rather than a wish for the default.
         alias_of: The setting that this name stands for.
         deprecated: Why it should no longer be used, empty when it may.
@@ -59,7 +60,7 @@ class Setting(NamedTuple):
     is_offline: bool = False
     is_secret: bool = False
     is_code_only: bool = False
-    is_kept_from_files: bool = False
+    allowed_files: Literal["all", "personal", "none"] = "all"
     is_explicit: bool = False
     alias_of: str = ""
     deprecated: str = ""
@@ -398,7 +399,9 @@ class Settings:
     )
     offset_provider: str = _text(
         "oneclickimpact",
-        "Who sells offsets: `oneclickimpact`, or a name that another distribution announces.",
+        "Who sells offsets and gets the key: `oneclickimpact`, or a name that another distribution announces; of all "
+        "files, only the one in the home folder may say so.",
+        allowed_files="personal",
         **_OWN,
     )
     offset_environment: str = _row(
@@ -444,7 +447,7 @@ class Settings:
         "Base address of the offset service in place of its own, for tests; not accepted from files, which may be "
         "somebody else's.",
         is_nullable=True,
-        is_kept_from_files=True,
+        allowed_files="none",
         **_OWN,
     )
     offset_auto_release: str = _row(

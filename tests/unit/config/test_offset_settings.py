@@ -7,11 +7,12 @@ import inspect
 import pytest
 
 from codecarbon import EmissionsTracker, OfflineEmissionsTracker, track_emissions
-from codecarbon.config import SETTINGS, Secret, merge_arguments
+from codecarbon.config import SETTINGS, Secret, merge_arguments, resolve
 from codecarbon.errors import ConfigError
 
 NAMES = {
     "offset_api_key",
+    "offset_provider",
     "offset_environment",
     "offset_threshold",
     "auto_offset",
@@ -118,6 +119,25 @@ def test_code_and_environment_may_say_where_the_key_is_sent(said, where):
     assert give(said, where, "offset_base_url", "http://127.0.0.1:8").offset_base_url == "http://127.0.0.1:8"
 
 
+def test_a_file_in_the_working_folder_may_not_say_who_gets_the_key(said):
+    with pytest.raises(ConfigError, match="CODECARBON_OFFSET_PROVIDER, or the file in your home folder"):
+        give(said, "project", "offset_provider", "trees")
+
+
+@pytest.mark.parametrize("where", ["constructor", "environment", "personal"])
+def test_code_environment_and_the_home_folder_may_say_who_gets_the_key(said, where):
+    assert give(said, where, "offset_provider", "trees").offset_provider == "trees"
+
+
+def test_the_home_folder_as_working_folder_is_the_home_folder(tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / ".codecarbon.config").write_text(f"{FILE}offset_provider = trees\n")
+    (tmp_path / "alias").symlink_to(tmp_path / "home")
+    for cwd in ("home", "alias"):
+        settings = resolve({}, environ={}, cwd=str(tmp_path / cwd), home=str(tmp_path / "home"))
+        assert settings.offset_provider == "trees"
+
+
 def test_the_switch_off_means_off(said):
     assert said({"auto_offset": None}).auto_offset is False
     assert said({"offset_api_key": None}, env={"CODECARBON_OFFSET_API_KEY": "test_abc"}).offset_api_key is None
@@ -133,7 +153,8 @@ def test_the_key_is_shown_nowhere(said):
 
 def test_only_what_decides_about_money_has_these_rules():
     assert {row.name for row in SETTINGS if row.is_explicit} == {"offset_environment"}
-    assert {row.name for row in SETTINGS if row.is_kept_from_files} == {"offset_base_url"}
+    kept = {row.name: row.allowed_files for row in SETTINGS if row.allowed_files != "all"}
+    assert kept == {"offset_base_url": "none", "offset_provider": "personal"}
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,11 @@ KEY = "live_hunter2_4711"
 
 @pytest.fixture
 def settings_for(tmp_path):
-    def make(*, env=None, project=None, **arguments):
-        if project is not None:
-            (tmp_path / ".codecarbon.config").write_text(project)
+    def make(*, env=None, project=None, personal=None, **arguments):
+        for folder, text in ((tmp_path, project), (tmp_path / "home", personal)):
+            folder.mkdir(exist_ok=True)
+            if text is not None:
+                (folder / ".codecarbon.config").write_text(text)
         return resolve(arguments, environ=env or {}, cwd=str(tmp_path), home=str(tmp_path / "home"))
 
     return make
@@ -153,7 +155,7 @@ def test_a_service_that_nobody_announces_is_refused_from_everywhere(settings_for
     given = {
         "constructor": {"offset_provider": "tres"},
         "environment": {"env": {"CODECARBON_OFFSET_PROVIDER": "tres"}},
-        "file": {"project": "[codecarbon]\noffset_provider = tres\n"},
+        "file": {"personal": "[codecarbon]\noffset_provider = tres\n"},
     }[where]
     with pytest.raises(ConfigError, match=r"offset_provider='tres' \(from .*oneclickimpact"):
         make_plan(settings_for(offset_api_key=KEY, **given))
