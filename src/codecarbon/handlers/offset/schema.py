@@ -136,14 +136,26 @@ _TABLES = (
 
 
 def default_path() -> str:
-    """Where the ledger of this user on this host lies: in the folder for the state of programs."""
+    """Where the ledger of this user on this host lies: in the folder for the state of programs.
+
+    Raises:
+        LedgerError: There is no such folder, since the user has no home.
+    """
     import platform
 
     from platformdirs import user_state_dir
 
+    try:
+        folder = user_state_dir("codecarbon", appauthor=False)
+    except RuntimeError:
+        folder = ""
+    # Some versions return the folder of an unknown home as it is written, which would lie below the working folder.
+    if not os.path.isabs(folder):  # noqa: PTH117
+        raise LedgerError("There is no home folder for the offset ledger; set HOME or XDG_STATE_HOME to a full path")
+
     # Hosts that share a home folder have a file each: locks over a network are not to be trusted with money.
     host = re.sub(r"[^A-Za-z0-9._-]+", "-", platform.node()).strip(".-")[:100] or "localhost"
-    return os.path.join(user_state_dir("codecarbon", appauthor=False), f"offsets-{host}.sqlite3")
+    return os.path.join(folder, f"offsets-{host}.sqlite3")
 
 
 class _Gate:

@@ -9,6 +9,7 @@ import stat
 from contextlib import closing
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from codecarbon.errors import LedgerError, OffsetError
@@ -160,6 +161,18 @@ def test_a_truncated_file_is_told(path):
     os.truncate(path, 5000)
     with pytest.raises(LedgerError, match="is damaged"):
         ledger_at(path)
+
+
+@pytest.mark.parametrize("answer", ["~/.local/state/codecarbon", RuntimeError("no home")])
+def test_a_user_without_a_home_is_told(monkeypatch, answer):
+    def user_state_dir(*_arguments, **_options):
+        if isinstance(answer, str):
+            return answer
+        raise answer
+
+    monkeypatch.setattr(platformdirs, "user_state_dir", user_state_dir)
+    with pytest.raises(LedgerError, match="HOME or XDG_STATE_HOME"):
+        ledger_at(None)
 
 
 def test_a_newer_layout_is_told(path):
