@@ -173,6 +173,7 @@ class Desk:
         with self._standing.lock:
             if self._standing.key_fault and not is_manual:
                 return Bought((), Ending.KEY_REFUSED, self._standing.key_fault)
+            self.ledger.take_over_dead()  # another process may have died with a reservation, or an order that was out
             has_doubt = self.ledger.balance().unknown_ug > 0
             if self.is_due(is_manual=is_manual) or has_doubt:
                 unready = self._get_ready(run_id, is_manual=is_manual, has_doubt=has_doubt)

@@ -6,10 +6,11 @@ import pytest
 
 from codecarbon.errors import LedgerError
 from codecarbon.handlers.offset.desk import Desk, Ending, Standing
-from codecarbon.handlers.offset.ledger import OffsetState
+from codecarbon.handlers.offset.ledger import Ledger, OffsetState
 from codecarbon.handlers.offset.provider import OffsetProvider, Record
 from codecarbon.units import UG_PER_LB
-from tests.support.offsets import BAD_KEY, KG, LOST, REFUSED, ScriptedProvider, check_books
+from tests.support.ledgers import DEAD, reserved, sent
+from tests.support.offsets import BAD_KEY, FINGERPRINT, KG, LOST, REFUSED, ScriptedProvider, check_books
 
 
 @pytest.fixture
@@ -195,3 +196,29 @@ def test_what_dead_processes_left_is_settled_before_buying(desk, ledger, provide
     assert found.ending is Ending.BLOCKED
     assert provider.posts == 0
     assert desk().reconcile().still_unknown
+
+
+def of_the_dead(ledger, provider):
+    """The ledger as a process had it that is dead by now."""
+    return Ledger(
+        ledger.path, provider=provider.name, fingerprint=FINGERPRINT, environment=provider.environment, owner=DEAD
+    )
+
+
+def test_what_a_dead_process_had_reserved_is_bought_by_hand(desk, ledger, provider):
+    hold(ledger, KG // 2)
+    reserved(of_the_dead(ledger, provider), run_id="dead")
+    assert ledger.balance().open_ug < UG_PER_LB
+    assert desk().buy("r", is_manual=True).offsets
+    check_books(ledger, provider.pounds)
+
+
+def test_an_order_of_a_process_that_died_meanwhile_stops_a_desk_that_was_ready(desk, ledger, provider):
+    ready = desk()
+    hold(ledger, KG // 2)
+    assert ready.buy("r", is_manual=False).offsets
+    hold(ledger, KG)
+    sent(of_the_dead(ledger, provider), run_id="dead")
+    hold(ledger, 2 * KG)
+    assert ready.buy("r", is_manual=False).ending is Ending.BLOCKED
+    assert provider.posts == 1
