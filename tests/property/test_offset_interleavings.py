@@ -313,7 +313,7 @@ PAIR, ALONE, DISK, THREE, RELEASE, PERSON = (
     "a crash and its restart beside a person",
 )
 MUTANTS = [
-    (AnyRowMaySend, PAIR, "while an outcome is unknown"),
+    (AnyRowMaySend, PAIR, "while an outcome is unknown|an order went out while its row was"),
     (TakesFromTheLiving, PAIR, "an order went out while its row was"),
     (DeadMeansNotBought, ALONE, "counts as not bought|were bought"),
     (BlindToDoubts, PAIR, "while an outcome is unknown"),

@@ -148,7 +148,9 @@ class Part:
             standing=Standing(),
             log=QUIET,
         )
-        with suppress(LedgerError, KeyboardInterrupt):  # the handler tells the first; the second ends the process
+        # The handler tells a ledger's fault and goes on; a signal ends the process.
+        expected = (LedgerError, KeyboardInterrupt) if scenario.ledger_faults else (KeyboardInterrupt,)
+        with suppress(*expected):
             self.player.play(self)
 
     def accrue(self, mass_ug: int, *, is_automatic: bool = True, run_id: str = "") -> None:
