@@ -7,9 +7,11 @@ for standard error to the logger ``codecarbon``. The root logger is never touche
 from __future__ import annotations
 
 import logging
+import math
 import sys
+import time
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from codecarbon.config import parsers
 
@@ -21,7 +23,13 @@ DATE_FORMAT = "%H:%M:%S"
 
 logger = logging.getLogger(LOGGER_NAME)
 logger.addHandler(logging.NullHandler())
-_said: dict[str, object] = {}
+
+
+class _Moment(NamedTuple):
+    monotonic_s: float
+
+
+_said: dict[str, _Moment] = {}
 
 
 class ConsoleHandler(logging.StreamHandler):  # type: ignore[type-arg]
@@ -79,11 +87,13 @@ def announce(settings: Settings) -> None:
     for notice in settings.notices:
         if not notice.level:
             warnings.warn(notice.text, DeprecationWarning, stacklevel=_depth_of_caller())
-        elif not notice.key or _is_first(notice.key):
+        elif not notice.key or _is_news(notice.key):
             logger.log(notice.level, notice.text.replace("%", "%%"))
 
 
-def warn_once(key: str, message: str, *args: object, level: int = logging.WARNING) -> bool:
+def warn_once(
+    key: str, message: str, *args: object, level: int = logging.WARNING, again_after_s: float = math.inf
+) -> bool:
     """Log a message unless one of the same cause was logged before.
 
     Args:
@@ -91,11 +101,12 @@ def warn_once(key: str, message: str, *args: object, level: int = logging.WARNIN
         message: Text with ``%`` placeholders for ``args``.
         args: What fills them.
         level: Level of the message.
+        again_after_s: From when on it is news again, seconds.
 
     Returns:
         Whether it was logged now.
     """
-    if not _is_first(key):
+    if not _is_news(key, again_after_s):
         return False
     logger.log(level, message, *args)
     return True
@@ -106,9 +117,15 @@ def forget_warnings() -> None:
     _said.clear()
 
 
-def _is_first(key: str) -> bool:
-    marker = object()
-    return _said.setdefault(key, marker) is marker  # atomic: one of two threads wins
+def _is_news(key: str, again_after_s: float = math.inf) -> bool:
+    now = _Moment(time.monotonic())
+    said = _said.setdefault(key, now)  # atomic: one of two threads wins
+    if said is now:
+        return True
+    is_old = now.monotonic_s - said.monotonic_s >= again_after_s
+    if is_old:
+        _said[key] = now
+    return is_old
 
 
 def _writes_to_console(handler: logging.Handler) -> bool:

@@ -148,6 +148,14 @@ def test_one_cause_is_said_once(stderr):
     assert [line.rsplit("] ")[-1] for line in stderr().splitlines()] == ["it is so", "and"]
 
 
+def test_one_cause_can_be_said_again_after_a_while(stderr):
+    set_logger_format()
+    assert warn_once("cause", "it is so", again_after_s=3600) is True
+    assert warn_once("cause", "it is so", again_after_s=3600) is False
+    assert warn_once("cause", "it is so", again_after_s=0) is True
+    assert stderr().count("it is so") == 2
+
+
 def test_notices_are_said_once_per_process_in_the_level_of_the_log(said, stderr):
     for _ in range(2):
         settings = said({"colour": "100%"})

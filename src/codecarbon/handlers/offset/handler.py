@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import threading
+import time
 import uuid
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from codecarbon.handlers.offset import words
 from codecarbon.handlers.offset.amounts import kg_from_ug, ug_from_kg
 from codecarbon.handlers.offset.desk import Bought, Desk, Ending
 from codecarbon.handlers.offset.worker import Worker
+from codecarbon.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +38,9 @@ logger = logging.getLogger(__name__)
 MANUAL_WAIT_S = 180.0
 NOT_NOW = "Nothing more is offset for now"
 BUY, BUY_BY_HAND, SETTLE = "buy", "buy by hand", "settle"
+# What lasts would be told by each of a thousand short runs in a loop: it is told once in so long.
+LASTING = frozenset({Ending.BLOCKED, Ending.CAP_REACHED, Ending.RESTING})
+TOLD_AGAIN_S = SECONDS_PER_HOUR
 
 
 class _Count:
@@ -81,6 +86,7 @@ class OffsetOutput(BaseOutput):
         self._ledger: Ledger | None = None
         self._desk: Desk | None = None
         self._count: _Count | None = None
+        self._reported_s: float | None = None  # when the last result came, until the end of the stretch
         self._provider_fault = ""
         self._provider = self._make_provider()
         if plan.remark:
@@ -168,6 +174,7 @@ class OffsetOutput(BaseOutput):
     def out(self, total: EmissionsData, delta: EmissionsData) -> None:
         """Likewise; the same total twice counts once."""
         del delta
+        self._reported_s = time.monotonic()
         self._report(total)
 
     def exit(self) -> None:
@@ -175,11 +182,13 @@ class OffsetOutput(BaseOutput):
         count = self._count
         if count is None:
             return
+        now_s, wait_s = time.monotonic(), self._plan.stop_wait_s
+        # A ledger that is locked may have kept the end of the run waiting already.
+        ends_s = (now_s if self._reported_s is None else self._reported_s) + wait_s
+        self._reported_s = None
         try:
-            if count.is_claimed:
-                count.is_claimed = False
-                self._open_ledger().release_host(count.run_id)
-            is_done = self._worker.wait(BUY, self._plan.stop_wait_s)
+            self._release(count)
+            is_done = self._worker.wait(BUY, ends_s - time.monotonic())
             self._tell_end(count, is_done=is_done)
         except LedgerError as error:
             self._tell_ledger_fault(error)
@@ -207,6 +216,14 @@ class OffsetOutput(BaseOutput):
         if ug:
             self._open_ledger().accrue(count.run_id, count.segment, ug, is_automatic=self._plan.is_automatic)
 
+    def _release(self, count: _Count) -> None:
+        if count.is_claimed:
+            count.is_claimed = False
+            try:
+                self._open_ledger().release_host(count.run_id)
+            except LedgerError as error:
+                self._tell_ledger_fault(error)
+
     def _claim(self, count: _Count, total_kg: float) -> bool:
         """Have this run count for the machine; only what comes after another one did so is then this one's."""
         if count.is_claimed or not count.needs_claim:
@@ -219,7 +236,7 @@ class OffsetOutput(BaseOutput):
             if "claim" not in count.told:
                 count.told.add("claim")
                 text = f"This run is not counted for offsets, since another one counts this machine: {holder}"
-                self._say_once(text, text, logging.INFO)
+                self._say_once("offset claim", text, logging.INFO, again_after_s=TOLD_AGAIN_S)
                 self._open_ledger().skip(count.run_id, holder)
             return False
         if was_refused and count.unclaimed_from_kg is not None:
@@ -307,24 +324,29 @@ class OffsetOutput(BaseOutput):
     def _say(self, text: str, level: int = logging.WARNING) -> None:
         logger.log(level, "%s", words.placed(text, self._plan.provider_name, self._plan.environment))
 
-    def _say_once(self, cause: str, text: str, level: int) -> None:
-        """Say something once for a process."""
+    def _say_once(self, cause: str, text: str, level: int, *, again_after_s: float = math.inf) -> bool:
+        """Say something once for a process, or once in a while; returns whether it was said now."""
         text = words.placed(text, self._plan.provider_name, self._plan.environment)
-        warn_once(f"{cause} {self._plan.environment}", "%s", text, level=level)
+        return warn_once(f"{cause} {self._plan.environment}", "%s", text, level=level, again_after_s=again_after_s)
 
     def _tell(self, count: _Count, cause: str, message: str) -> None:
         """Warn once for a run and cause; the end of the run adds no other reason then."""
         count.told.add("end")
-        if cause not in count.told:
-            count.told.add(cause)
+        if cause in count.told:
+            return
+        count.told.add(cause)
+        if cause in LASTING:
+            cause = f"offset {cause} {self._plan.fingerprint}"
+            self._say_once(cause, message, logging.WARNING, again_after_s=TOLD_AGAIN_S)
+        else:
             self._say(message)
 
     def _tell_ledger_fault(self, error: LedgerError) -> None:
-        told = self._count.told if self._count is not None else set()
-        level = logging.DEBUG if "ledger" in told else logging.ERROR
-        told.update(("ledger", "end"))
-        text = "The ledger of offsets cannot be used, so nothing is offset for now; tracking goes on"
-        self._say(f"{text}: {error}", level)
+        if self._count is not None:
+            self._count.told.add("end")
+        text = f"The ledger of offsets cannot be used, so nothing is offset for now; tracking goes on: {error}"
+        if not self._say_once(f"offset {error}", text, logging.ERROR, again_after_s=TOLD_AGAIN_S):
+            self._say(text, logging.DEBUG)
 
     def _tell_end(self, count: _Count, *, is_done: bool) -> None:
         if not is_done:
@@ -335,9 +357,13 @@ class OffsetOutput(BaseOutput):
         elif not count.has_bought and "end" not in count.told and count.unclaimed_from_kg is None:
             count.told.add("end")
             balance = self._open_ledger().balance()
+            if balance.unknown_ug:
+                self._tell(count, Ending.BLOCKED, f"{NOT_NOW}: {words.blocked(balance)}")
+                return
             if not self._plan.is_automatic:
                 text = words.switched_off(balance)
             else:
                 text = words.below_threshold(balance, self._plan.threshold_ug)
             if self._provider is not None:
-                self._say(f"Nothing was offset: {text}", logging.INFO)
+                cause = f"offset nothing {self._plan.is_automatic} {self._plan.fingerprint}"
+                self._say_once(cause, f"Nothing was offset: {text}", logging.INFO, again_after_s=TOLD_AGAIN_S)

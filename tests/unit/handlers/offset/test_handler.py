@@ -274,6 +274,23 @@ def test_why_a_doubt_blocks_is_said_once_for_a_run(site, handler, provider, log)
     assert messages(log).count("it is not known whether") == 1
 
 
+def test_a_thousand_short_runs_say_once_what_each_would_say(site, handler, provider, log):
+    def said():
+        return [line for line in messages(log).splitlines() if "ffset" in line]
+
+    for _ in range(5):
+        site.run(0.01, handler())
+    assert len(said()) == 2  # what is switched on, and why nothing was offset
+    provider.script = [LOST]
+    provider.hidden = True
+    site.run(0.6, handler())
+    log.clear()
+    for _ in range(5):
+        site.run(0.01, handler())
+    (line,) = said()
+    assert "nothing more is bought before that is settled" in line
+
+
 def test_a_key_that_is_refused_ends_automatic_buying_in_this_process(site, handler, provider, ledger, log):
     provider.script = [BAD_KEY]
     site.run(0.6, handler())
@@ -408,6 +425,23 @@ def test_the_end_waits_for_its_deadline_only_and_the_row_is_there(site, handler,
     provider.gate.set()
     assert output._worker.wait("buy", 20)
     assert ledger.balance().confirmed_ug == UG_PER_LB  # the late result is written down all the same
+
+
+def test_a_locked_ledger_does_not_add_to_the_wait_of_the_end(site, handler, provider, ledger):
+    """The end waits for a lock too, and has so much less time for a purchase."""
+    provider.gate.clear()
+    output = handler(stop_wait_s=1.0)
+    tracker = site.tracker(output)
+    tracker.start()
+    site.emit(0.6)
+    tracker.flush()
+    assert provider.arrived.wait(20)
+    output._reported_s = time.monotonic() - 60.0  # as if the last result had waited for a minute
+    begin_s = time.monotonic()
+    output.exit()
+    assert time.monotonic() - begin_s < 0.9
+    provider.gate.set()
+    tracker.stop()
 
 
 def test_a_flush_does_not_wait(site, handler, provider):
