@@ -248,7 +248,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, set | frozenset):
         return f"{{{', '.join(sorted(map(_plain, value)))}}}"
     if isinstance(value, Standing):
-        return _plain((value.is_ready, value.key_fault, value.is_quoted, value.looked_for))
+        return _plain((value.is_ready, value.key_fault, value.is_quoted, value.looked_for, value.may_look_s > 0))
     if isinstance(value, Desk):
         return _plain(value._standing)
     return type(value).__name__

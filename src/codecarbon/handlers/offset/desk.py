@@ -31,6 +31,8 @@ logger = logging.getLogger("codecarbon")
 KEY_ERROR = "key_error"
 # A service that failed is left alone for a while, by everything that is not asked for by hand.
 REST_S, LONGEST_REST_S = 30.0, SECONDS_PER_HOUR
+# Records that do not show what is in doubt are not read again for so long, however many runs begin meanwhile.
+LOOK_AGAIN_S = 60.0
 
 
 class Ending(str, Enum):
@@ -70,6 +72,7 @@ class Standing:
         key_fault: What the service said against the key; empty when it said nothing.
         is_quoted: Whether a quote was shown.
         looked_for: The runs for which the records were looked at.
+        may_look_s: From when on they may be looked at for another run, by the monotonic clock.
         failures: How often in a row the service failed.
     """
 
@@ -82,6 +85,7 @@ class Standing:
         self.key_fault = ""
         self.is_quoted = False
         self.looked_for: set[str] = set()
+        self.may_look_s = -math.inf
         renew_after_fork(self)
 
     def after_fork(self) -> None:
@@ -93,6 +97,14 @@ class Standing:
     def rest_s(self) -> float:
         """How long the service is left alone from now on, seconds; 0 when it may be asked."""
         return max(0.0, self._rested_s - self._monotonic())
+
+    def wants_look(self, run_id: str) -> bool:
+        """Whether a run is to look at the records for what is in doubt: once, and not soon after a look in vain."""
+        return run_id not in self.looked_for and self._monotonic() >= self.may_look_s
+
+    def note_look(self, *, is_in_vain: bool) -> None:
+        """Say whether the records told what is in doubt."""
+        self.may_look_s = self._monotonic() + LOOK_AGAIN_S if is_in_vain else -math.inf
 
     def note(self, *, has_failed: bool) -> None:
         """Say whether the service did what it was asked."""
@@ -214,7 +226,7 @@ class Desk:
         with self._standing.lock:
             self.ledger.take_over_dead()
             standing = self._standing
-            if self.ledger.balance().unknown_ug and run_id not in standing.looked_for and not standing.rest_s:
+            if self.ledger.balance().unknown_ug and standing.wants_look(run_id) and not standing.rest_s:
                 standing.looked_for.add(run_id)
                 standing.note(has_failed=not self.reconcile().is_complete)
 
@@ -227,7 +239,7 @@ class Desk:
             Why nothing may be bought; empty when it may.
         """
         standing = self._standing
-        if standing.is_ready and not (has_doubt and (is_manual or run_id not in standing.looked_for)):
+        if standing.is_ready and not (has_doubt and (is_manual or standing.wants_look(run_id))):
             return ""
         standing.looked_for.add(run_id)
         adoption = self._adopt()
@@ -258,6 +270,7 @@ class Desk:
         doubted = {offset.offset_id for offset in self.ledger.unsettled() if offset.state is OffsetState.UNKNOWN}
         scan = self.provider.find()
         settlement = self.ledger.settle(scan, auto_release=self._auto_release, doubted=doubted)
+        self._standing.note_look(is_in_vain=bool(settlement.still_unknown))
         where = words.place(self.provider)
         for offset in settlement.confirmed:
             self._log.info("The records of %s show the purchase of %d lb that was in doubt", where, offset.pounds)

@@ -291,6 +291,25 @@ def test_a_thousand_short_runs_say_once_what_each_would_say(site, handler, provi
     assert "nothing more is bought before that is settled" in line
 
 
+def test_short_runs_do_not_read_the_records_again_and_again_for_a_doubt(site, handler, provider, standing, ledger):
+    provider.script = [LOST]
+    now_s = [0.0]
+    scans = []
+    for number in range(6):
+        output = handler()
+        if not number:
+            standing(output, monotonic=lambda: now_s[0])
+            known = output._open_desk()._standing
+        output._open_desk()._standing = known
+        now_s[0] += 61 if number == 4 else 1
+        site.run(0.6, output)
+        assert output._worker.wait("settle", 20)
+        scans.append(provider.scans)
+    assert scans == [1, 2, 2, 2, 3, 3]
+    assert provider.posts == 1
+    assert ledger.balance().unknown_ug == UG_PER_LB
+
+
 def test_a_key_that_is_refused_ends_automatic_buying_in_this_process(site, handler, provider, ledger, log):
     provider.script = [BAD_KEY]
     site.run(0.6, handler())
