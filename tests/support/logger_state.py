@@ -14,12 +14,15 @@ def restored_logger() -> Iterator[logging.Logger]:
     # pytest hangs its own handlers on loggers that do not propagate, for one phase of a test: those are not state.
     before = [handler for handler in logger.handlers if not type(handler).__module__.startswith("_pytest")]
     level, propagate = logger.level, logger.propagate
+    offsets = logging.getLogger("codecarbon.handlers.offset")
+    offset_level = offsets.level
     try:
         yield logger
     finally:
         passing = [handler for handler in logger.handlers if type(handler).__module__.startswith("_pytest")]
         logger.handlers[:] = before + passing
         logger.setLevel(level)
+        offsets.setLevel(offset_level)
         logger.propagate = propagate
 
 

@@ -164,6 +164,7 @@ class _Plan:
             options.fail(NO_EXPERIMENT, options.FAILURE)
         defaults = {**options.DEFAULTS, "tracking_mode": tracking_mode}
         unsaid = {name: value for name, value in defaults.items() if settings.origin(name) == "default"}
+        self.has_default_log = "log_level" in unsaid and "log_level" not in given
         self.arguments: dict[str, Any] = {**unsaid, **given}
         methods = _methods(settings, csv=wishes.csv, api=wishes.api)
         if methods is not None:
@@ -175,6 +176,9 @@ class _Plan:
     def make_tracker(self) -> BaseEmissionsTracker:
         """Make the tracker; nothing is read yet."""
         kind = OfflineEmissionsTracker if self.is_offline else EmissionsTracker
+        if self.has_default_log:
+            # Money is never spent in silence, however little else the log tells here.
+            logging.getLogger("codecarbon.handlers.offset").setLevel(logging.INFO)
         return kind(**self.arguments)
 
     def report(

@@ -69,6 +69,15 @@ def test_failure_while_measuring_is_said():
     assert "the figures are incomplete" in note
 
 
+@pytest.mark.parametrize(("given", "is_told"), [({}, True), ({"log_level": "error"}, False)])
+def test_money_is_not_spent_in_silence_unless_that_is_asked_for(given, is_told):
+    with restored_logger():
+        offsets = logging.getLogger("codecarbon.handlers.offset.handler")
+        _Plan(Wishes(), {"output_methods": [], **given}, tracking_mode="process").make_tracker()
+        assert offsets.isEnabledFor(logging.INFO) is is_told
+        assert not logging.getLogger("codecarbon.tracker").isEnabledFor(logging.WARNING)
+
+
 def test_setting_of_a_feature_that_is_not_built_is_said(monkeypatch):
     monkeypatch.setenv("CODECARBON_EMISSIONS_ENDPOINT", "http://127.0.0.1:1/")
     with restored_logger():
