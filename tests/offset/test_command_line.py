@@ -63,7 +63,8 @@ def test_now_shows_the_quote_and_says_what_it_did(program, fake):
     assert told["to"] == "buy 1 lb of captured CO2 (0.453592 kg)"
     assert told["from"] == f"OneClickImpact, {program.environment}"
     assert told["account"] == "a***@example.org"
-    assert told["price"] == "not published by the service"
+    assert told["price"] == "not known"
+    assert sum("publishes no price" in line or "price" in line for line in lines) == 2
     assert told["for"] == "0.600000 kg that waits; 0.146408 kg stays for the next time"
     assert told["bought"].startswith("1 lb (0.453592 kg): offset ")
     assert fake.posts == 1

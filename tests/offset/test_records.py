@@ -160,7 +160,30 @@ def test_a_page_that_does_not_arrive_leaves_the_scan_incomplete(fake, make, time
 def test_a_service_that_cannot_be_reached_leaves_the_scan_incomplete(make):
     scan = make(base_url="http://127.0.0.1:9").find()
     assert (scan.records, scan.is_complete, scan.server_us) == ((), False, None)
-    assert "gave no answer" in scan.error
+    assert scan.error.startswith("the service gave no answer (Failed to establish a new connection")
+    assert scan.error.endswith("): check the connection, and its address")
+    assert "Plain" not in scan.error
+    assert RECORDS not in scan.error
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_not_accepted_is_called_that_with_what_to_check(fake, make, status):
+    fake.statuses["key_error"] = status
+    fake.keys.clear()
+    assert make().find().error == (
+        f"the service does not accept the key ({status}: API Key does not exist): check offset_api_key and "
+        "offset_environment"
+    )
+
+
+def test_an_error_of_the_service_is_told_without_the_address(fake, make):
+    fake.fail_next(9, status=400, path=RECORDS, body={"type": "invalid_request_error", "message": "No such filter"})
+    assert make().find().error == "oneclickimpact answered 400: No such filter"
+
+
+def test_a_page_for_people_is_told_without_the_address(fake, make):
+    fake.html_next(9, path=RECORDS)
+    assert make().find().error == "oneclickimpact answered with an HTML page"
 
 
 def test_records_are_not_read_from_where_a_redirect_leads(fake, make, time):

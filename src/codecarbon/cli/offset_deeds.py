@@ -147,7 +147,7 @@ def _quote_text(account: Account, quote: Quote, open_ug: int) -> str:
         ),
         ("from", f"{account.name}, {account.environment}"),
         ("account", quote.account or "that of the key"),
-        ("price", "not published by the service" if quote.cost_cents is None else words.price_text(quote.cost_cents)),
+        ("price", "not known" if quote.cost_cents is None else words.price_text(quote.cost_cents)),
         ("for", f"{words.kg_text(open_ug)} that waits; {rest} stays for the next time"),
         *([("note", quote.note)] if quote.note else []),
     ]

@@ -16,7 +16,7 @@ from codecarbon.errors import ConfigError
 from codecarbon.handlers.offset.amounts import ug_from_kg
 from codecarbon.handlers.offset.entries import Offset, OffsetState
 from codecarbon.handlers.offset.ledger import accounts, holders
-from codecarbon.handlers.offset.provider import BUILT_IN_PROVIDERS, fingerprint_of
+from codecarbon.handlers.offset.provider import BUILT_IN_PROVIDERS, check_key, fingerprint_of
 from codecarbon.handlers.offset.schema import default_path
 
 if TYPE_CHECKING:
@@ -93,12 +93,24 @@ def _key_text(settings: Settings, views: Iterable[AccountView]) -> str:
     if not settings.offset_api_key:
         return "Key:    none is configured; set CODECARBON_OFFSET_API_KEY, or offset_api_key in ~/.codecarbon.config"
     told = f"Key:    {tell_key(settings.offset_api_key)}, {environment_of(settings)}"
-    is_built_in = settings.offset_provider in BUILT_IN_PROVIDERS
     if not any(view.is_current for view in views):
         told += "; no run has used it here"
-    if is_built_in and not is_sdk_there():
-        told += "\nWarning: makeimpact is not installed, so nothing is bought: pip install 'codecarbon[offset]'"
-    return told
+    hindrance = _hindrance(settings)
+    return f"{told}\nWarning: {hindrance}" if hindrance else told
+
+
+def _hindrance(settings: Settings) -> str:
+    """What forbids every purchase with these settings; empty when nothing does that can be known without asking."""
+    key = settings.offset_api_key
+    if not key or settings.offset_provider not in BUILT_IN_PROVIDERS:
+        return ""
+    try:
+        check_key(key, settings.offset_environment)
+    except ConfigError as error:
+        return f"nothing is bought, since the key is not {error.expected}"
+    if not is_sdk_there():
+        return "makeimpact is not installed, so nothing is bought: pip install 'codecarbon[offset]'"
+    return ""
 
 
 def _view(summary: AccountSummary, settings: Settings) -> AccountView:
@@ -113,7 +125,11 @@ def _view(summary: AccountSummary, settings: Settings) -> AccountView:
         summary,
         f"{told} and {more} more" if more else told,
         is_current,
-        words.Plan(ug_from_kg(settings.offset_threshold) or 0, settings.auto_offset),
+        words.Plan(
+            ug_from_kg(settings.offset_threshold) or 0,
+            settings.auto_offset,
+            _hindrance(settings) if is_current else "",
+        ),
         next((holder for holder in holders() if holder.environment == summary.environment), None),
         _last_skip(open_ledger(summary)),
         tuple(_warnings(summary, is_current=is_current)),

@@ -110,11 +110,11 @@ def _waiting(balance: Balance, plan: words.Plan) -> str:
     by_hand_ug = balance.open_ug - balance.automatic_ug
     if not by_hand_ug:
         return f"{held}, for automatic buying from {words.short_kg_text(plan.threshold_ug)} on"
-    parts = [f"{words.kg_text(by_hand_ug)} for buying by hand only"]
-    if balance.automatic_ug:
-        mass, threshold = words.kg_text(balance.automatic_ug), words.short_kg_text(plan.threshold_ug)
-        parts.insert(0, f"{mass} for automatic buying from {threshold} on")
-    return f"{held}: {', '.join(parts)}"
+    if not balance.automatic_ug:
+        return f"{held}, for buying by hand only"
+    mass, threshold = words.kg_text(balance.automatic_ug), words.short_kg_text(plan.threshold_ug)
+    by_hand = words.kg_text(by_hand_ug)
+    return f"{held}: {mass} for automatic buying from {threshold} on, {by_hand} for buying by hand only"
 
 
 def _last(offset: Offset | None) -> str:

@@ -36,10 +36,12 @@ class Plan(NamedTuple):
     Attributes:
         threshold_ug: From which mass on it buys.
         is_automatic: Whether it does at all.
+        hindrance: What hinders it; empty when nothing does that is known here.
     """
 
     threshold_ug: int
     is_automatic: bool
+    hindrance: str = ""
 
 
 def kg_text(mass_ug: int, *, is_ceiling: bool = False) -> str:
@@ -134,9 +136,10 @@ def say_next(balance: Balance, plan: Plan, environment: str, *, is_current: bool
         return "the answer about what is under way is awaited"
     by_hand = units.lb_from_ug(balance.open_ug)
     hand = f"{pounds_text(by_hand)} can be bought by hand: {command('now', environment)}" if by_hand else ""
-    if not is_current:
-        held = f"{pounds_text(by_hand)} can be bought" if by_hand else "less than 1 lb waits"
-        return f"{held}; that takes the key of this account, which is not configured here"
+    held = f"{pounds_text(by_hand)} can be bought" if by_hand else "less than 1 lb waits"
+    foreign = "that takes the key of this account and its environment, which are not configured here"
+    if not is_current or plan.hindrance:
+        return f"{held}; {plan.hindrance if is_current else foreign}"
     if not plan.is_automatic:
         return f"automatic buying is off; {hand or 'less than 1 lb waits'}"
     due = units.lb_from_ug(balance.automatic_ug) if balance.automatic_ug >= plan.threshold_ug else 0

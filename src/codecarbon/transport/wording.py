@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LONGEST = 300
 _MEMBERS = ("error", "message", "detail", "title", "msg")
 # How libraries name the object that failed, in front of what happened to it.
-_OBJECTS = re.compile(r"(<[^>]*>|HTTPS?Connection(Pool)?\(host='[^']*', port=[^)]*\)): ")
+_OBJECTS = re.compile(r"(<[^>]*>|\w+\(host='[^']*', port=[^)]*\)): ")
 
 
 def excerpt(answer: Answer) -> str:

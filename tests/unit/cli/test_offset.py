@@ -100,7 +100,22 @@ def test_status_without_a_key_shows_every_account(capsys, open_ledger):
     assert "OneClickImpact, production, key with fingerprint" in production
     assert sandbox.splitlines()[1:]
     assert all(line.startswith("sandbox: ") for line in sandbox.splitlines()[1:])
-    assert "which is not configured here" in " ".join(production.split())
+    assert "which are not configured here" in " ".join(production.split())
+
+
+@pytest.mark.usefixtures("with_key")
+def test_status_of_a_key_for_the_other_environment_says_that_nothing_is_bought(capsys, open_ledger, monkeypatch):
+    monkeypatch.setenv("CODECARBON_OFFSET_ENVIRONMENT", "production")
+    open_ledger("production", KEY).accrue("run", 1, KG, is_automatic=True)
+    output = shown(capsys, "status")
+    assert "Warning: nothing is bought, since the key is not a key of the production environment" in output
+    assert facts(output)["next"].startswith("2 lb can be bought; nothing is bought, since the key is not")
+
+
+@pytest.mark.usefixtures("with_key")
+def test_status_of_mass_for_buying_by_hand_says_it_once(capsys, open_ledger):
+    open_ledger().accrue("run", 1, KG, is_automatic=False)
+    assert facts(shown(capsys, "status"))["waiting"] == "1.000000 kg, for buying by hand only"
 
 
 @pytest.mark.usefixtures("with_key")

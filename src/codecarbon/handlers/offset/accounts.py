@@ -9,7 +9,7 @@ from codecarbon.errors import LedgerError
 from codecarbon.handlers.offset.entries import OFFSET_COLUMNS, AccountSummary, Holder, offset_of
 from codecarbon.handlers.offset.owners import Owner, is_dead
 from codecarbon.handlers.offset.purchases import balance_of, unsettled_of
-from codecarbon.units import iso_from_us
+from codecarbon.units import US_PER_S, iso_from_us
 
 if TYPE_CHECKING:
     import sqlite3
@@ -166,7 +166,8 @@ def claim_host(
             now_us = since_us
         elif not is_dead(holder, owner) and not _has_lost(holder, owner, lock, lock_inode):
             where = "" if holder.pid_namespace == owner.pid_namespace else " of another container"
-            return f"process {holder.pid}{where} has accrued for this host since {iso_from_us(since_us)}"
+            second = iso_from_us(since_us - since_us % US_PER_S)
+            return f"process {holder.pid}{where} has counted for this machine since {second}"
     database.execute(
         "INSERT OR REPLACE INTO claims "
         "(environment, run_id, lock_inode, created_us, boot_id, pid, start_ticks, pid_namespace) "

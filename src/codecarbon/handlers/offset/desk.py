@@ -249,8 +249,8 @@ class Desk:
         if standing.is_ready:
             return ""
         return (
-            f"Failed to initialize {words.title(self.provider.name)} SDK: {fault or adoption}; check offset_api_key "
-            "and the connection. Emissions are still added up"
+            f"Failed to initialize {words.title(self.provider.name)} SDK: {fault or adoption}. Nothing was ordered. "
+            f"{words.KEPT}"
         )
 
     def _adopt(self) -> str:
@@ -328,9 +328,9 @@ class Desk:
                 )
             except LedgerError:
                 self._log.error(
-                    "%d lb were bought at %s, which cannot be written down now: it still counts as under way, and the "
-                    "next process finds it in the service's records",
-                    outcome.pounds,
+                    "%s bought at %s, which cannot be written down now: it still counts as under way, and the next "
+                    "process finds it in the service's records",
+                    words.lb_were(outcome.pounds),
                     words.place(self.provider),
                 )
                 raise
@@ -367,16 +367,16 @@ class Desk:
         balance = self.ledger.balance()
         if balance.unknown_ug:
             return Ending.BLOCKED, words.blocked(balance)
-        return Ending.NOT_BOUGHT, f"{offset.pounds} lb were not ordered: {offset.error or 'another process did'}"
+        return Ending.NOT_BOUGHT, f"{words.lb_were(offset.pounds)} not ordered: {offset.error or 'another process did'}"
 
     def _explain_outcome(self, offset: Offset, outcome: Outcome) -> tuple[Ending, str]:
         where = words.place(self.provider)
         if offset.state is OffsetState.UNKNOWN:
             return Ending.UNKNOWN, (
-                f"it is not known whether {offset.pounds} lb were bought at {where} ({offset.error}); nothing more "
-                f"is bought before that is settled. {words.RECONCILE}"
+                f"It is not known whether {words.lb_were(offset.pounds)} bought at {where}: {offset.error}. Nothing "
+                f"more is bought before that is settled; emissions are still added up. {words.RECONCILE}"
             )
-        text = f"{offset.pounds} lb were not bought at {where}: {outcome.message}"
+        text = f"{words.lb_were(offset.pounds)} not bought at {where}: {outcome.message}"
         if outcome.error_kind == KEY_ERROR:
             return Ending.KEY_REFUSED, f"{text}; check offset_api_key and offset_environment"
-        return Ending.NOT_BOUGHT, text
+        return Ending.NOT_BOUGHT, f"{text}. {words.KEPT}"

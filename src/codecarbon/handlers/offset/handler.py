@@ -141,7 +141,9 @@ class OffsetOutput(BaseOutput):
         found = results[0]
         if found is None:
             return False
-        if not found.offsets:
+        if found.ending is Ending.UNKNOWN:
+            self._say(found.message)
+        elif not found.offsets:
             self._say(f"Nothing was offset: {found.message}")
         elif found.ending not in {Ending.NOTHING_DUE, Ending.BELOW_THRESHOLD}:
             self._say(f"No more was offset: {found.message}")

@@ -6,10 +6,11 @@ may one day be taken for one that was not made.
 
 from __future__ import annotations
 
+import re
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from codecarbon.errors import ConfigError, IntensityError
+from codecarbon.errors import ConfigError, IntensityError, ProviderRejected, ProviderUnavailable
 from codecarbon.handlers.offset.exchange import QuietAdapter
 from codecarbon.handlers.offset.provider import Record, Scan
 from codecarbon.transport import Transport
@@ -26,8 +27,14 @@ QUESTION = (("filter_by", "carbon_captured"), ("sort_order", "desc"), ("limit", 
 TIMEOUT_S = (5.0, 15.0)
 MOST_PAGES = 10_000
 LONGEST_CURSOR = 4096
+# What says that a key may not ask.
+KEY_STATUSES = frozenset({401, 403})
 # What else a row may be about.
 OTHERS = ("tree_planted", "waste_removed", "coral_restored", "money_donated")
+
+
+# How the transport names what it asked for.
+_WHERE = re.compile(rf"( to|:)?( ?\bError requesting)? ?\b{RECORDS}\?[^\s:]*")
 
 
 def find_records(
@@ -93,7 +100,7 @@ class _Books:
             answer = self._transport.get(RECORDS, question, headers={"x-api-key": self._key.reveal()})
             page = answer.json()
         except (IntensityError, ConfigError) as error:
-            self._faults.append(str(error))
+            self._faults.append(_fault(error))
             return ""
         if not cursor:
             self._server_us = _server_us(answer)
@@ -117,6 +124,16 @@ class _Books:
             self._faults.append(record)
         elif record is not None and self._records.setdefault((record.user_id, record.time_utc), record) != record:
             self._faults.append("two records of one purchase contradict each other")
+
+
+def _fault(error: IntensityError | ConfigError) -> str:
+    """Say what went wrong and what to check, without the address that was asked."""
+    if isinstance(error, ProviderRejected) and error.status in KEY_STATUSES:
+        because = f"{error.status}{_WHERE.sub('', error.detail).rstrip(': ')}"
+        return f"the service does not accept the key ({because}): check offset_api_key and offset_environment"
+    if isinstance(error, ProviderUnavailable) and error.__cause__ is not None:
+        return f"the service gave no answer ({error.__cause__}): check the connection, and its address"
+    return _WHERE.sub("", str(error)).rstrip(": ")
 
 
 def _record(row: object) -> Record | str | None:

@@ -290,8 +290,8 @@ def check_key(key: Secret | str, environment: str, origin: str = "constructor") 
                 return ""
             expected = f"a key of the {wanted} environment; keys that begin with {prefix} are for {meant}"
             raise ConfigError("offset_api_key", secret, origin, expected)
-    beginnings = " or ".join(_PREFIXES)
-    return f"offset_api_key begins with neither {beginnings}: whether it is for {wanted} shows at the first purchase"
+    beginnings = " nor with ".join(_PREFIXES)
+    return f"offset_api_key begins neither with {beginnings}, so only the service can tell whether it is for {wanted}"
 
 
 def check_base_url(url: str, origin: str = "constructor") -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _TITLES = {"oneclickimpact": "OneClickImpact"}
 _REMARKS = {"dry run": "; nothing is ordered", "sandbox": "; nothing real is bought there"}
 _UG_SHOWN = 1000
+KEPT = "What is held is kept, and tried again later"
 RECONCILE = "`codecarbon offset reconcile` settles it"
 
 
@@ -42,9 +43,21 @@ def mass(ug: int) -> str:
     return f"{kg_from_ug(ug - ug % _UG_SHOWN):.6f} kg CO2e"
 
 
+def setting(ug: int) -> str:
+    """A mass that somebody chose, as short as it is."""
+    return f"{kg_from_ug(ug):g} kg CO2e"
+
+
+def lb_were(pounds: int) -> str:
+    """Pounds, and the verb that they take."""
+    return f"{pounds} lb {'was' if pounds == 1 else 'were'}"
+
+
 def bought(offset: Offset, balance: Balance, provider: OffsetProvider) -> str:
     """What was bought, and what is left."""
-    text = f"Offset {offset.bought_pounds or offset.pounds} lb = {mass(offset.mass_ug)} at {place(provider)}; "
+    # Nothing is decided about what was bought, so it is shown as exactly as it can be.
+    kg = f"{kg_from_ug(offset.mass_ug):.6f} kg CO2e"
+    text = f"Offset {offset.bought_pounds or offset.pounds} lb = {kg} at {place(provider)}; "
     if balance.debt_ug:
         return text + f"that is {mass(balance.debt_ug)} more than was added up, which later emissions make up for"
     return text + f"{mass(balance.open_ug)} is carried over"
@@ -52,7 +65,9 @@ def bought(offset: Offset, balance: Balance, provider: OffsetProvider) -> str:
 
 def other_amount(offset: Offset) -> str:
     """The service bought another amount than was ordered."""
-    return f"{offset.bought_pounds} lb were bought in place of the {offset.pounds} lb that were ordered"
+    return (
+        f"{lb_were(offset.bought_pounds or offset.pounds)} bought in place of the {offset.pounds} lb that were ordered"
+    )
 
 
 def quote(found: Quote, provider: OffsetProvider) -> str:
@@ -69,18 +84,19 @@ def switched_on(plan: Plan) -> str:
     if not plan.is_automatic:
         return f"Emissions are added up for {where}; nothing is bought by itself, since auto_offset is off"
     return (
-        f"Emissions are offset at {where} from {mass(plan.threshold_ug)} on (offset_threshold), at most "
-        f"{mass(plan.cap_ug)} in one run (offset_max_per_run_kg)"
+        f"Emissions are offset at {where} from {setting(plan.threshold_ug)} on (offset_threshold), at most "
+        f"{setting(plan.cap_ug)} in one run (offset_max_per_run_kg)"
     )
 
 
 def below_threshold(balance: Balance, threshold_ug: int) -> str:
     """Why nothing is bought yet."""
-    text = f"{mass(balance.automatic_ug)} is held, and an offset is bought from {mass(threshold_ug)} on"
+    text = f"{mass(balance.automatic_ug)} is held, and an offset is bought from {setting(threshold_ug)} on"
+    text += " (offset_threshold)"
     by_hand_ug = balance.open_ug - balance.automatic_ug
     if by_hand_ug > 0:
         text += f"; {mass(by_hand_ug)} more was added up with auto_offset off and is bought by hand only"
-    return f"{text} (offset_threshold)"
+    return text
 
 
 def nothing_due(balance: Balance) -> str:
@@ -95,7 +111,7 @@ def switched_off(balance: Balance) -> str:
 
 def cap_reached(cap_ug: int | None, balance: Balance) -> str:
     """Why nothing more is bought in this run."""
-    most = "what" if cap_ug is None else f"the {mass(cap_ug)}"
+    most = "what" if cap_ug is None else f"the {setting(cap_ug)}"
     return (
         f"no whole pound is left of {most} that one run may buy (offset_max_per_run_kg); {mass(balance.open_ug)} is "
         "held: `codecarbon offset now` buys it"
@@ -105,6 +121,6 @@ def cap_reached(cap_ug: int | None, balance: Balance) -> str:
 def blocked(balance: Balance) -> str:
     """Why nothing is bought until a doubt is settled."""
     return (
-        f"it is not known whether an earlier purchase of {mass(balance.unknown_ug)} was made, so nothing more is "
-        f"bought before that is settled; emissions are still added up. {RECONCILE}"
+        f"it is not known whether an earlier purchase of {kg_from_ug(balance.unknown_ug):.6f} kg CO2e was made, so "
+        f"nothing more is bought before that is settled; emissions are still added up. {RECONCILE}"
     )

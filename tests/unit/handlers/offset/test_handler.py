@@ -35,7 +35,7 @@ def test_below_the_threshold_nothing_is_bought_and_why_is_said(site, handler, pr
     assert provider.posts == 0
     assert 499_999_890 < ledger.balance().open_ug <= 499_999_900
     (line,) = [text for text in messages(log).splitlines() if "Nothing was offset" in text]
-    assert "0.499999 kg CO2e is held, and an offset is bought from 0.500000 kg CO2e on" in line
+    assert "0.499999 kg CO2e is held, and an offset is bought from 0.5 kg CO2e on (offset_threshold)" in line
     assert "offset_threshold" in line
     assert "sandbox" in line
 
@@ -201,9 +201,7 @@ def test_a_refused_connection_costs_nothing_and_the_next_run_buys(site, handler,
     assert (provider.posts, provider.pounds) == (1, 0)
     assert ledger.balance().open_ug == 600_000_000
     assert [offset.state for offset in ledger.offsets()] == [OffsetState.REJECTED]
-    assert (
-        "1 lb were not bought at OneClickImpact (sandbox; nothing real is bought there): nothing was sent" in log.text
-    )
+    assert "1 lb was not bought at OneClickImpact (sandbox; nothing real is bought there): nothing was sent" in log.text
     new_process()
     site.run(0.0, handler())
     assert provider.pounds == 1
@@ -241,7 +239,7 @@ def test_an_unknown_outcome_blocks_everything_until_the_records_tell(site, handl
     output = handler()
     site.run(0.6, output)
     assert ledger.balance().unknown_ug == UG_PER_LB
-    assert "it is not known whether 1 lb were bought" in log.text
+    assert "It is not known whether 1 lb was bought" in log.text
     assert "codecarbon offset reconcile" in log.text
     log.clear()
     new_process()
@@ -354,7 +352,7 @@ def test_a_cap_for_each_run(site, handler, provider, ledger, log):
     output = handler(cap_ug=KG)
     site.run(3.0, output)
     assert provider.pounds == 2
-    assert "no whole pound is left of the 1.000000 kg CO2e that one run may buy (offset_max_per_run_kg)" in log.text
+    assert "no whole pound is left of the 1 kg CO2e that one run may buy (offset_max_per_run_kg)" in log.text
     assert "codecarbon offset now" in log.text
     assert output.manual_offset() is False
     assert provider.pounds == 2
@@ -709,7 +707,27 @@ def test_a_doubt_of_this_run_is_said_once(site, handler, provider, log):
         tracker.flush()
     tracker.stop()
     assert provider.posts == 1
-    assert messages(log).count("it is not known whether") == 1
+    assert messages(log).count("not known whether") == 1
+
+
+def test_a_doubt_is_told_at_the_end_of_a_run_that_needs_no_offset(site, handler, provider, log):
+    provider.script = [LOST]
+    provider.hidden = True
+    site.run(0.6, handler())
+    log.clear()
+    new_process()
+    site.run(0.01, handler())
+    assert messages(log, logging.WARNING).count("it is not known whether an earlier purchase of 0.453592 kg") == 1
+    assert "Nothing was offset" not in log.text
+
+
+def test_a_doubt_about_a_purchase_by_hand_is_not_called_nothing(site, handler, provider, log):
+    provider.script = [LOST]
+    output = handler(is_automatic=False)
+    site.run(0.6, output)
+    log.clear()
+    assert output.manual_offset() is False
+    assert messages(log, logging.WARNING).startswith("It is not known whether 1 lb was bought")
 
 
 def test_only_the_first_purchase_by_hand_is_quoted(site, plan_for):

@@ -412,7 +412,7 @@ def test_a_process_of_another_container_is_given_up_after_an_hour(path):
 def test_one_run_accrues_for_the_host(path, ledger):
     assert ledger.claim_host("run") == ""
     assert ledger.claim_host("run") == ""
-    assert f"process {this_process().pid} has accrued" in ledger.claim_host("other run")
+    assert f"process {this_process().pid} has counted" in ledger.claim_host("other run")
     assert "since 2026-11-21T12:00:00Z" in ledger.claim_host("other run")
     assert "another container" in ledger_at(path, owner=neighbour()).claim_host("other run")
     assert ledger_at(path, fingerprint="f2").claim_host("other run") != ""

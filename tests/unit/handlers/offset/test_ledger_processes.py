@@ -117,7 +117,7 @@ def test_a_killed_process_is_taken_over_and_a_living_one_is_not(path):
         first, second = child.stdout.readline().split()
         ledger = ledger_at(path)
         assert ledger.take_over_dead() == ()
-        assert f"process {child.pid} has accrued" in ledger.claim_host("mine")
+        assert f"process {child.pid} has counted" in ledger.claim_host("mine")
         child.send_signal(signal.SIGSTOP)  # asleep, but not dead
         assert ledger.take_over_dead() == ()
         child.kill()
