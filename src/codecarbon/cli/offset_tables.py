@@ -128,7 +128,8 @@ def _last(offset: Offset | None) -> str:
 def _counting(holder: Holder | None) -> str:
     if holder is None:
         return "no run"
-    return f"run {words.short(holder.run_id)} of process {holder.pid}, since {words.moment(holder.since_us)}"
+    where = " of another container" if holder.is_elsewhere else ""
+    return f"run {words.short(holder.run_id)} of process {holder.pid}{where}, since {words.moment(holder.since_us)}"
 
 
 _HEADS = ("when", "what", "kg", "lb", "state", "id", "how")

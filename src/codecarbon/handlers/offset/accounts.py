@@ -13,6 +13,7 @@ from codecarbon.units import US_PER_S, iso_from_us
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
 
     from codecarbon.handlers.offset.holding import HostLock
 
@@ -191,17 +192,30 @@ def _has_lost(holder: Owner, owner: Owner, lock: HostLock, lock_inode: int) -> b
     return False
 
 
-def holders(database: sqlite3.Connection, here: Owner) -> tuple[Holder, ...]:
-    """Tell the live runs that accrue for the host, one for each environment at most."""
+def holders(
+    database: sqlite3.Connection, here: Owner, lock_of: Callable[[str], HostLock] | None = None
+) -> tuple[Holder, ...]:
+    """Tell the live runs that accrue for the host, one for each environment at most.
+
+    Args:
+        database: The ledger; open for writing if locks are to be tried, since nobody may take one at that moment.
+        here: The process that asks.
+        lock_of: Gives the lock of an environment; None to take those for living that only a lock could tell dead.
+    """
     rows = database.execute(
-        "SELECT environment, run_id, created_us, boot_id, pid, start_ticks, pid_namespace FROM claims "
+        "SELECT environment, run_id, created_us, lock_inode, boot_id, pid, start_ticks, pid_namespace FROM claims "
         "ORDER BY environment"
     )
-    return tuple(
-        Holder(environment, run_id, owner[1], since_us)
-        for environment, run_id, since_us, *owner in rows
-        if not is_dead(Owner(*owner), here)
-    )
+    found = []
+    for environment, run_id, since_us, lock_inode, *fields in rows:
+        holder = Owner(*fields)
+        if is_dead(holder, here):
+            continue
+        if lock_of is not None and _has_lost(holder, here, lock_of(environment), lock_inode):
+            lock_of(environment).let_go()
+            continue
+        found.append(Holder(environment, run_id, holder.pid, since_us, holder.pid_namespace != here.pid_namespace))
+    return tuple(found)
 
 
 def release_host(database: sqlite3.Connection, environment: str, run_id: str, owner: Owner) -> bool:

@@ -130,12 +130,13 @@ class Settlement(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """The live run that accrues for the host in an environment."""
+    """The live run that accrues for the host in an environment; its process number may be that of a container."""
 
     environment: str
     run_id: str
     pid: int
     since_us: int
+    is_elsewhere: bool
 
 
 class AccountSummary(NamedTuple):

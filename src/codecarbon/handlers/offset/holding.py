@@ -7,7 +7,13 @@ the kernel drops it when its owner ends, however it ends.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
+
+
+def lock_path(path: str, environment: str) -> str:
+    """Where the lock of an environment lies: beside the ledger."""
+    return f"{path}.{re.sub('[^a-z]+', '-', environment)}.lock"
 
 
 class HostLock:

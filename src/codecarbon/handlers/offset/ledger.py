@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from codecarbon.handlers.offset.entries import (
     Skip,
     offset_of,
 )
-from codecarbon.handlers.offset.holding import HostLock
+from codecarbon.handlers.offset.holding import HostLock, lock_path
 from codecarbon.handlers.offset.owners import Owner, this_process
 from codecarbon.handlers.offset.schema import BUSY_S, Store
 from codecarbon.units import us_from_s
@@ -91,7 +90,7 @@ class Ledger:
         self._store = Store(path, busy_s=busy_s)
         self._store.prepare()
         self.path = self._store.path
-        self._host_lock = HostLock(f"{self.path}.{re.sub('[^a-z]+', '-', environment)}.lock")
+        self._host_lock = HostLock(lock_path(self.path, environment))
         with self._store.reading() as database:
             found = _accounts.find_key(database, self._key)
         if found is None:
@@ -360,7 +359,13 @@ def holders(path: str | os.PathLike[str] | None = None) -> tuple[Holder, ...]:
     if not store.exists():
         return ()
     with store.reading() as database:
-        return _accounts.holders(database, this_process())
+        found = _accounts.holders(database, this_process())
+    if not any(holder.is_elsewhere for holder in found):
+        return found
+    with store.writing() as database:
+        return _accounts.holders(
+            database, this_process(), lambda environment: HostLock(lock_path(store.path, environment))
+        )
 
 
 def _mark_of(database: sqlite3.Connection, account_id: int, run_id: str) -> int:

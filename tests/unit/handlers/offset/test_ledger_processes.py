@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from codecarbon.errors import LedgerError
-from codecarbon.handlers.offset.holding import HostLock
-from codecarbon.handlers.offset.ledger import Ledger, OffsetState, Refusal
+from codecarbon.handlers.offset.holding import HostLock, lock_path
+from codecarbon.handlers.offset.ledger import Ledger, OffsetState, Refusal, holders
 from tests.support.fresh_python import ROOT, run_python
 from tests.support.ledgers import KG, LB, ledger_at, reserve, reserved
 from tests.support.skips import skip_on_system
@@ -164,9 +164,12 @@ def test_the_host_is_free_again_when_a_container_ends(path, container):
         child.stdout.readline()
         ledger = ledger_at(path)
         assert "of another container" in ledger.claim_host("mine")
+        assert [holder.is_elsewhere for holder in holders(path)] == [True]
         child.kill()
         assert child.stdout.read() == ""
+        assert holders(path) == ()
         assert ledger.claim_host("mine") == ""
+        assert [holder.run_id for holder in holders(path)] == ["mine"]
 
 
 CLAIM_AND_FORK = """
@@ -183,7 +186,7 @@ os.waitpid(child, 0)
 def test_a_child_does_not_hold_the_lock_of_its_dead_parent(path, container):
     with program(CLAIM_AND_FORK, path, before=container) as child:
         assert child.stdout.readline().startswith("forked")
-        lock = HostLock(f"{path}.sandbox.lock")
+        lock = HostLock(lock_path(str(path), "sandbox"))
         assert not lock.take()
     with program(CLAIM_AND_FORK, path) as child:
         _, pid = child.stdout.readline().split()
