@@ -13,7 +13,7 @@ from codecarbon.units import US_PER_S, iso_from_us
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from codecarbon.handlers.offset.holding import HostLock
 
@@ -143,11 +143,19 @@ def _summary(
 
 
 def claim_host(
-    database: sqlite3.Connection, environment: str, run_id: str, *, owner: Owner, lock: HostLock, now_us: int
+    database: sqlite3.Connection,
+    environment: str,
+    run_id: str,
+    *,
+    owner: Owner,
+    lock: HostLock,
+    ended: Collection[str],
+    now_us: int,
 ) -> str:
     """Let a run accrue for the host, unless another one that lives does.
 
     The claim is one for all accounts of an environment: two keys would otherwise pay for the same machine twice.
+    ``ended`` are runs of this process that are over, though they could not say so here.
 
     Returns:
         Words that tell who accrues; empty when the run does.
@@ -165,6 +173,8 @@ def claim_host(
             return ""
         if is_mine:
             now_us = since_us
+        elif holder == owner and holder_run_id in ended:
+            pass
         elif not is_dead(holder, owner) and not _has_lost(holder, owner, lock, lock_inode):
             where = "" if holder.pid_namespace == owner.pid_namespace else " of another container"
             second = iso_from_us(since_us - since_us % US_PER_S)

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
     from codecarbon.handlers.offset.provider import Scan
 
+# Runs of this process that are over and could not say so in the ledger.
+_ended: set[str] = set()
+
 __all__ = [
     "AccountSummary",
     "Accrual",
@@ -104,6 +107,7 @@ class Ledger:
         Returns:
             Words that tell which other run does; empty when this one does. Asking again changes nothing.
         """
+        _ended.discard(run_id)
         with self._writing() as (database, _):
             return _accounts.claim_host(
                 database,
@@ -111,13 +115,18 @@ class Ledger:
                 run_id,
                 owner=self._owner(),
                 lock=self._host_lock,
+                ended=_ended,
                 now_us=self._now_us(),
             )
 
     def release_host(self, run_id: str) -> None:
-        """Let another run accrue for the host."""
-        with self._writing() as (database, _):
-            has_let_go = _accounts.release_host(database, self._key.environment, run_id, self._owner())
+        """Let another run accrue for the host; one of this process may even if the ledger cannot be used."""
+        try:
+            with self._writing() as (database, _):
+                has_let_go = _accounts.release_host(database, self._key.environment, run_id, self._owner())
+        except LedgerError:
+            _ended.add(run_id)
+            raise
         if has_let_go:
             self._host_lock.let_go()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -436,6 +438,18 @@ def test_a_claim_can_be_let_go_and_dies_with_its_process(path, ledger):
     assert dead.claim_host("other run") == ""
     assert ledger.claim_host("run") == ""
     assert ledger_at(path, owner=neighbour()).claim_host("other run") != ""
+
+
+def test_a_claim_that_could_not_be_let_go_holds_up_no_later_run_of_the_process(path, ledger):
+    blocked = ledger_at(path, busy_s=0.01)
+    blocked.claim_host("run")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerError):
+            blocked.release_host("run")
+    assert ledger_at(path, owner=neighbour()).claim_host("neighbour") != ""
+    assert ledger.claim_host("other run") == ""
+    assert ledger.claim_host("run") != ""
 
 
 def test_the_live_run_that_counts_is_told(path, ledger):
