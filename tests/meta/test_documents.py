@@ -48,6 +48,14 @@ def test_every_error_is_documented():
         assert name in tree
 
 
+def test_the_map_of_offsetting_has_every_module():
+    folder = ROOT / "src" / "codecarbon" / "handlers" / "offset"
+    text = (folder / "__init__.py").read_text(encoding="utf-8")
+    named = set(re.findall(r"``(\w+)``", text))
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert modules == named - {"makeimpact"}
+
+
 def every_command(prefix, group):
     """Commands by what is typed, those inside of groups too."""
     for name, command in group.commands.items():
