@@ -42,6 +42,6 @@ SAVE_TO_FLAGS = {
 
 def is_plugin(name: str) -> bool:
     """Whether an installed distribution announces a handler of this name."""
-    from importlib.metadata import entry_points
+    from codecarbon.config.plugins import announced
 
-    return bool(tuple(entry_points(group=PLUGIN_GROUP, name=name)))
+    return bool(announced(PLUGIN_GROUP, name))

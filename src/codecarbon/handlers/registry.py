@@ -52,10 +52,9 @@ def _offset(settings: Settings) -> Any:
 
 def _plugin(name: str, settings: Settings) -> Any:
     """Make a handler of another distribution: its factory is called with the settings."""
-    from importlib.metadata import entry_points
+    from codecarbon.config.plugins import announced
 
-    (entry, *_rest) = entry_points(group=PLUGIN_GROUP, name=name)
-    return entry.load()(settings)
+    return announced(PLUGIN_GROUP, name)[0].load()(settings)
 
 
 _BUILDERS: dict[OutputMethod, Callable[[Settings], Any]] = {OutputMethod.CSV: _csv, OutputMethod.LOGGER: _logger}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codecarbon.errors import ConfigError
+from codecarbon.config.plugins import Family
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from importlib.metadata import EntryPoint
 
     from codecarbon.intensity.provider import IntensityProvider
     from codecarbon.model import Signal
@@ -29,13 +28,14 @@ _BUILT_IN = {
     "sample": "codecarbon.intensity.sample:Sample",
 }
 BUILT_IN_PROVIDERS = tuple(_BUILT_IN)
+_FAMILY = Family("intensity_providers", PLUGIN_GROUP, "a source", _BUILT_IN)
 # All others are averages; a test compares this with the classes, which would take long to import.
 _MARGINAL = frozenset({"watttime"})
 
 
 def is_provider(name: str) -> bool:
     """Whether there is a source of this name, built in or of an installed distribution; imports no source."""
-    return name in _BUILT_IN or bool(_plugins(name))
+    return _FAMILY.has(name)
 
 
 def get_provider_class(name: str) -> Callable[..., IntensityProvider]:
@@ -50,23 +50,8 @@ def get_provider_class(name: str) -> Callable[..., IntensityProvider]:
     Raises:
         ConfigError: There is no source of this name, or the one that was announced cannot be imported.
     """
-    import importlib
-
-    path = _BUILT_IN.get(name)
-    if path is not None:
-        module, _, attribute = path.partition(":")
-        built_in: Callable[..., IntensityProvider] = getattr(importlib.import_module(module), attribute)
-        return built_in
-    plugins = _plugins(name)
-    if not plugins:
-        expected = "one of " + ", ".join(_BUILT_IN) + f", or a name announced in the entry point group {PLUGIN_GROUP}"
-        raise ConfigError("intensity_providers", name, "the caller", expected)
-    try:
-        loaded: Callable[..., IntensityProvider] = plugins[0].load()
-    except (ImportError, AttributeError) as error:
-        expected = f"a source that can be imported; {plugins[0].value} says: {error}"
-        raise ConfigError("intensity_providers", name, "the caller", expected) from error
-    return loaded
+    provider: Callable[..., IntensityProvider] = _FAMILY.load(name)
+    return provider
 
 
 def get_signal(name: str) -> Signal:
@@ -79,9 +64,3 @@ def get_signal(name: str) -> Signal:
         return "marginal" if name in _MARGINAL else "average"
     signal: Signal = getattr(get_provider_class(name), "signal", "average")
     return signal
-
-
-def _plugins(name: str) -> tuple[EntryPoint, ...]:
-    from importlib.metadata import entry_points
-
-    return tuple(entry_points(group=PLUGIN_GROUP, name=name))

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
+from codecarbon.config.plugins import Family
 from codecarbon.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from importlib.metadata import EntryPoint
 
     from codecarbon.config import Secret
 
@@ -28,6 +28,7 @@ CancellationKind = Literal["cancelled", "not_cancelled", "unknown"]
 
 _BUILT_IN = {"oneclickimpact": "codecarbon.handlers.offset.oneclickimpact:OneClickImpact"}
 BUILT_IN_PROVIDERS = tuple(_BUILT_IN)
+_FAMILY = Family("offset_provider", PROVIDER_GROUP, "a service", _BUILT_IN)
 # How keys begin, by the environment that they are for.
 _PREFIXES: dict[str, Environment] = {"live_": "production", "test_": "sandbox"}
 
@@ -213,29 +214,8 @@ def get_provider_factory(name: str, origin: str = "the caller") -> Callable[...,
     Raises:
         ConfigError: There is no service of this name, or the one that was announced cannot be imported.
     """
-    import importlib
-
-    path = _BUILT_IN.get(name)
-    if path is not None:
-        module, _, attribute = path.partition(":")
-        built_in: Callable[..., OffsetProvider] = getattr(importlib.import_module(module), attribute)
-        return built_in
-    plugins = _plugins(name)
-    if not plugins:
-        expected = "one of " + ", ".join(_BUILT_IN) + f", or a name announced in the entry point group {PROVIDER_GROUP}"
-        raise ConfigError("offset_provider", name, origin, expected)
-    try:
-        loaded: Callable[..., OffsetProvider] = plugins[0].load()
-    except (ImportError, AttributeError) as error:
-        expected = f"a service that can be imported; {plugins[0].value} says: {error}"
-        raise ConfigError("offset_provider", name, origin, expected) from error
-    return loaded
-
-
-def _plugins(name: str) -> tuple[EntryPoint, ...]:
-    from importlib.metadata import entry_points
-
-    return tuple(entry_points(group=PROVIDER_GROUP, name=name))
+    factory: Callable[..., OffsetProvider] = _FAMILY.load(name, origin)
+    return factory
 
 
 def secret_of(key: Secret | str, origin: str = "constructor") -> Secret:
