@@ -47,7 +47,16 @@ class Manner(NamedTuple):
         from rich.prompt import Confirm
 
         console = Console(stderr=True, highlight=False, markup=False)
-        return Confirm.ask(f"{words.mark_of(environment)}{question}", console=console, default=False)
+        mark = words.mark_of(environment)
+        try:
+            return Confirm.ask(f"{mark}{question}", console=console, default=False)
+        except EOFError:  # Ctrl-D
+            console.print()
+            return False
+        except KeyboardInterrupt:
+            console.print()
+            text.say(f"{mark}nothing was done")
+            raise
 
 
 def _is_person(stream: TextIO | None) -> bool:

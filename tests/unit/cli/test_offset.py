@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
@@ -12,6 +13,7 @@ from codecarbon.cli import offset_status
 from codecarbon.cli import offset_words as words
 from codecarbon.cli.main import codecarbon
 from codecarbon.cli.offset_account import Ask, tell_key
+from codecarbon.cli.offset_watch import Manner
 from codecarbon.config import Secret
 from codecarbon.errors import ConfigError
 from codecarbon.handlers.offset.entries import Balance
@@ -68,6 +70,29 @@ def facts(output):
         elif content.startswith("  ") and label:
             found[label] += f" {content.strip()}"
     return found
+
+
+# --- questions --------------------------------------------------------------------------------------------------------
+
+
+class Interrupting(io.StringIO):
+    """A terminal at which somebody presses Ctrl-C."""
+
+    def readline(self, *_):
+        raise KeyboardInterrupt
+
+
+def test_no_answer_is_no(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert Manner().agrees("Buy 2 lb for real money?", "production") is False
+    assert "Buy 2 lb for real money?" in capsys.readouterr().err
+
+
+def test_ctrl_c_at_a_question_says_that_nothing_was_done(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", Interrupting())
+    with pytest.raises(KeyboardInterrupt):
+        Manner().agrees("Buy 2 lb, without money?", "sandbox")
+    assert capsys.readouterr().err.endswith("sandbox: nothing was done\n")
 
 
 # --- status -----------------------------------------------------------------------------------------------------------

@@ -237,7 +237,7 @@ class OffsetOutput(BaseOutput):
         if holder:
             if "claim" not in count.told:
                 count.told.add("claim")
-                text = f"This run is not counted for offsets, since another one counts this machine: {holder}"
+                text = f"This run is not counted for offsets: {holder}"
                 self._say_once("offset claim", text, logging.INFO, again_after_s=TOLD_AGAIN_S)
                 self._open_ledger().skip(count.run_id, holder)
             return False

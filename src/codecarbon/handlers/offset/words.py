@@ -121,6 +121,6 @@ def cap_reached(cap_ug: int | None, balance: Balance) -> str:
 def blocked(balance: Balance) -> str:
     """Why nothing is bought until a doubt is settled."""
     return (
-        f"it is not known whether an earlier purchase of {kg_from_ug(balance.unknown_ug):.6f} kg CO2e was made, so "
-        f"nothing more is bought before that is settled; emissions are still added up. {RECONCILE}"
+        f"it is not known whether an earlier purchase of {kg_from_ug(balance.unknown_ug):.6f} kg CO2e was made. "
+        f"Emissions are still added up; {RECONCILE}"
     )

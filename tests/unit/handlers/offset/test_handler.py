@@ -286,7 +286,7 @@ def test_a_thousand_short_runs_say_once_what_each_would_say(site, handler, provi
     for _ in range(5):
         site.run(0.01, handler())
     (line,) = said()
-    assert "nothing more is bought before that is settled" in line
+    assert "Nothing more is offset for now: it is not known whether an earlier purchase" in line
 
 
 def test_short_runs_do_not_read_the_records_again_and_again_for_a_doubt(site, handler, provider, standing, ledger):
@@ -506,7 +506,7 @@ def test_of_two_runs_of_a_machine_one_counts(site, handler, ledger, log):
     second.stop()
     first.stop()
     assert ledger.balance().accrued_ug == 100_000_000
-    assert messages(log).count("This run is not counted for offsets, since another one counts this machine") == 1
+    assert messages(log).count("This run is not counted for offsets: process ") == 1
     assert [skip.run_id for skip in ledger.skips()] == [str(second.run_id)]
 
 
