@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 DONE, UNSETTLED = 0, 3
 SCHEMAS = {name: f"codecarbon.offset.{name}/1" for name in ("now", "reconcile", "cancel")}
 _LONGEST_REASON = 200
-_LABEL = 12
 _STAY = "the order may be out already: waiting for its answer; Ctrl-C once more leaves it unknown"
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 
 from codecarbon import units
-from codecarbon.units import UG_PER_LB, kg_from_ug, ug_from_lb
 
 # The most that the service takes in one order.
 MAX_POUNDS_PER_OFFSET = 10_000_000
@@ -23,7 +22,4 @@ def ug_from_kg(mass_kg: float) -> int | None:
 
 def pounds_of(mass_ug: int) -> int:
     """Convert micrograms to the whole pounds that fit, which is 0 for a debt."""
-    return max(0, mass_ug) // UG_PER_LB
-
-
-__all__ = ["MAX_POUNDS_PER_OFFSET", "UG_PER_LB", "kg_from_ug", "pounds_of", "ug_from_kg", "ug_from_lb"]
+    return units.lb_from_ug(max(0, mass_ug))

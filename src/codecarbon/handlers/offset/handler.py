@@ -19,10 +19,10 @@ from codecarbon.errors import LedgerError, MissingExtraError, OffsetError
 from codecarbon.forks import renew_after_fork
 from codecarbon.handlers.base import BaseOutput
 from codecarbon.handlers.offset import words
-from codecarbon.handlers.offset.amounts import kg_from_ug, ug_from_kg
+from codecarbon.handlers.offset.amounts import ug_from_kg
 from codecarbon.handlers.offset.desk import Bought, Desk, Ending
 from codecarbon.handlers.offset.worker import Worker
-from codecarbon.units import SECONDS_PER_HOUR
+from codecarbon.units import SECONDS_PER_HOUR, kg_from_ug
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from codecarbon._version import __version__
 from codecarbon.errors import MissingExtraError, OffsetError
+from codecarbon.handlers.offset.amounts import MAX_POUNDS_PER_OFFSET
 from codecarbon.handlers.offset.oneclickimpact_call import Call, Verdict
 from codecarbon.handlers.offset.provider import (
     Account,
@@ -42,7 +43,6 @@ BUY = "/v1/capture_carbon"
 CANCEL = "/v1/cancel_impact"
 WHOAMI = "/v1/whoami"
 TIMEOUT_S = (5.0, 30.0)
-MOST_POUNDS = 10_000_000
 LONGEST_REASON = 200
 LONGEST_NAME = 200
 ACCOUNT_KEPT_S = 24 * SECONDS_PER_HOUR
@@ -132,7 +132,7 @@ class OneClickImpact:
 
     def purchase(self, order: Order) -> Outcome:
         """Buy whole pounds of carbon capture with exactly one request."""
-        if type(order.pounds) is not int or not 1 <= order.pounds <= MOST_POUNDS or not order.offset_id:
+        if type(order.pounds) is not int or not 1 <= order.pounds <= MAX_POUNDS_PER_OFFSET or not order.offset_id:
             return Outcome("not_bought", error_kind="order", message=f"{order.pounds!r} pounds cannot be ordered")
         metadata = {
             "codecarbon_offset_id": order.offset_id,

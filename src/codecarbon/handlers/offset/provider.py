@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 PROVIDER_GROUP = "codecarbon.offset_providers"
 """Entry point group in which other distributions announce services by name."""
-ENVIRONMENTS = ("production", "sandbox")
 
 Environment = Literal["production", "sandbox"]
 OutcomeKind = Literal["bought", "not_bought", "unknown"]

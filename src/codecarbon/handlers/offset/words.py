@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codecarbon.handlers.offset.amounts import kg_from_ug
+from codecarbon.units import kg_from_ug
 
 if TYPE_CHECKING:
     from codecarbon.handlers.offset.ledger import Balance, Offset

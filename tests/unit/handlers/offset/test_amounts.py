@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codecarbon import units
-from codecarbon.handlers.offset.amounts import MAX_POUNDS_PER_OFFSET, UG_PER_LB, kg_from_ug, pounds_of, ug_from_kg
+from codecarbon.handlers.offset.amounts import MAX_POUNDS_PER_OFFSET, pounds_of, ug_from_kg
+from codecarbon.units import UG_PER_LB, kg_from_ug
 
 
 @pytest.mark.parametrize(
