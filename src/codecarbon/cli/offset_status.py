@@ -16,7 +16,7 @@ from codecarbon.errors import ConfigError
 from codecarbon.handlers.offset.amounts import ug_from_kg
 from codecarbon.handlers.offset.entries import Offset, OffsetState
 from codecarbon.handlers.offset.ledger import accounts, holders
-from codecarbon.handlers.offset.provider import BUILT_IN_PROVIDERS, check_key, fingerprint_of
+from codecarbon.handlers.offset.provider import BUILT_IN_PROVIDERS, check_key, fingerprint_of, get_provider_factory
 from codecarbon.handlers.offset.schema import default_path
 
 if TYPE_CHECKING:
@@ -102,7 +102,13 @@ def _key_text(settings: Settings, views: Iterable[AccountView]) -> str:
 def _hindrance(settings: Settings) -> str:
     """What forbids every purchase with these settings; empty when nothing does that can be known without asking."""
     key = settings.offset_api_key
-    if not key or settings.offset_provider not in BUILT_IN_PROVIDERS:
+    if not key:
+        return ""
+    if settings.offset_provider not in BUILT_IN_PROVIDERS:
+        try:
+            get_provider_factory(settings.offset_provider)
+        except ConfigError as error:
+            return f"nothing is bought, since offset_provider is not {error.expected}"
         return ""
     try:
         check_key(key, settings.offset_environment)

@@ -139,7 +139,7 @@ def say_next(balance: Balance, plan: Plan, environment: str, *, is_current: bool
     held = f"{pounds_text(by_hand)} can be bought" if by_hand else "less than 1 lb waits"
     foreign = "that takes the key of this account and its environment, which are not configured here"
     if not is_current or plan.hindrance:
-        return f"{held}; {plan.hindrance if is_current else foreign}"
+        return plan.hindrance if is_current else f"{held}; {foreign}"
     if not plan.is_automatic:
         return f"automatic buying is off; {hand or 'less than 1 lb waits'}"
     due = units.lb_from_ug(balance.automatic_ug) if balance.automatic_ug >= plan.threshold_ug else 0

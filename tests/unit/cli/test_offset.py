@@ -134,7 +134,13 @@ def test_status_of_a_key_for_the_other_environment_says_that_nothing_is_bought(c
     open_ledger("production", KEY).accrue("run", 1, KG, is_automatic=True)
     output = shown(capsys, "status")
     assert "Warning: nothing is bought, since the key is not a key of the production environment" in output
-    assert facts(output)["next"].startswith("2 lb can be bought; nothing is bought, since the key is not")
+    assert facts(output)["next"].startswith("nothing is bought, since the key is not")
+
+
+@pytest.mark.usefixtures("open_ledger", "with_key")
+def test_status_of_a_service_that_nobody_announces_says_that_nothing_is_bought(capsys, monkeypatch):
+    monkeypatch.setenv("CODECARBON_OFFSET_PROVIDER", "bushes")
+    assert "Warning: nothing is bought, since offset_provider is not one of oneclickimpact" in shown(capsys, "status")
 
 
 @pytest.mark.usefixtures("with_key")
