@@ -92,7 +92,12 @@ def announce(settings: Settings) -> None:
 
 
 def warn_once(
-    key: str, message: str, *args: object, level: int = logging.WARNING, again_after_s: float = math.inf
+    key: str,
+    message: str,
+    *args: object,
+    level: int = logging.WARNING,
+    again_after_s: float = math.inf,
+    log: logging.Logger = logger,
 ) -> bool:
     """Log a message unless one of the same cause was logged before.
 
@@ -102,13 +107,14 @@ def warn_once(
         args: What fills them.
         level: Level of the message.
         again_after_s: From when on it is news again, seconds.
+        log: Whose level decides whether it shows.
 
     Returns:
         Whether it was logged now.
     """
     if not _is_news(key, again_after_s):
         return False
-    logger.log(level, message, *args)
+    log.log(level, message, *args)
     return True
 
 

@@ -329,7 +329,8 @@ class OffsetOutput(BaseOutput):
     def _say_once(self, cause: str, text: str, level: int, *, again_after_s: float = math.inf) -> bool:
         """Say something once for a process, or once in a while; returns whether it was said now."""
         text = words.placed(text, self._plan.provider_name, self._plan.environment)
-        return warn_once(f"{cause} {self._plan.environment}", "%s", text, level=level, again_after_s=again_after_s)
+        key = f"{cause} {self._plan.environment}"
+        return warn_once(key, "%s", text, level=level, again_after_s=again_after_s, log=logger)
 
     def _tell(self, count: _Count, cause: str, message: str) -> None:
         """Warn once for a run and cause; the end of the run adds no other reason then."""

@@ -721,6 +721,23 @@ def test_a_doubt_is_told_at_the_end_of_a_run_that_needs_no_offset(site, handler,
     assert "Nothing was offset" not in log.text
 
 
+def test_all_is_told_where_only_offsets_are(site, handler, provider, log):
+    logging.getLogger("codecarbon").setLevel(logging.ERROR)
+    logging.getLogger("codecarbon.handlers.offset").setLevel(logging.INFO)
+    site.run(0.1, handler(), log_level="error")
+    provider.script = [LOST]
+    provider.hidden = True
+    site.run(0.6, handler(), log_level="error")
+    site.run(0.6, handler(), log_level="error")
+    told = [line.split(" ")[:4] for line in messages(log).splitlines()]
+    assert told == [
+        ["Emissions", "are", "offset", "at"],
+        ["Nothing", "was", "offset:", "0.100000"],
+        ["It", "is", "not", "known"],
+        ["Nothing", "more", "is", "offset"],
+    ]
+
+
 def test_a_doubt_about_a_purchase_by_hand_is_not_called_nothing(site, handler, provider, log):
     provider.script = [LOST]
     output = handler(is_automatic=False)
