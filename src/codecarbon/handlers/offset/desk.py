@@ -68,6 +68,7 @@ class Standing:
 
     Attributes:
         lock: Held while something is bought or settled, so that one desk does so at a time.
+        is_buying: Whether a desk buys now; it goes on until nothing is due.
         is_ready: Whether the service's records were compared with the ledger.
         key_fault: What the service said against the key; empty when it said nothing.
         is_quoted: Whether a quote was shown.
@@ -81,7 +82,7 @@ class Standing:
         self.failures = 0
         self._rested_s = 0.0
         self._monotonic = monotonic
-        self.is_ready = False
+        self.is_ready = self.is_buying = False
         self.key_fault = ""
         self.is_quoted = False
         self.looked_for: set[str] = set()
@@ -91,7 +92,7 @@ class Standing:
     def after_fork(self) -> None:
         """A child is a process of its own: it looks at the records itself before it buys."""
         self.lock = threading.RLock()
-        self.is_ready = False
+        self.is_ready = self.is_buying = False
 
     @property
     def rest_s(self) -> float:
@@ -147,6 +148,11 @@ class Desk:
         self._standing = standing or Standing()
         self._log = log
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether this process buys for the account now, until nothing is due any more; asks nobody."""
+        return self._standing.is_buying
+
     def find_hindrance(self) -> tuple[Ending, str] | None:
         """What hinders buying by itself for now, since the service has failed a moment ago; asks nobody but the ledger.
 
@@ -183,29 +189,11 @@ class Desk:
             LedgerError: The ledger cannot be used. What was ordered by then is reconciled later.
         """
         with self._standing.lock:
-            if self._standing.key_fault and not is_manual:
-                return Bought((), Ending.KEY_REFUSED, self._standing.key_fault)
-            self.ledger.take_over_dead()  # another process may have died with a reservation, or an order that was out
-            has_doubt = self.ledger.balance().unknown_ug > 0
-            if self.is_due(is_manual=is_manual) or has_doubt:
-                unready = self._get_ready(run_id, is_manual=is_manual, has_doubt=has_doubt)
-                if unready:
-                    self._standing.note(has_failed=True)
-                    return Bought((), Ending.NOT_READY, unready)
-            offsets: list[Offset] = []
-            while True:
-                found = self.ledger.reserve(
-                    is_manual=is_manual, threshold_ug=self._threshold_ug, run_id=run_id, cap_ug=self._cap_ug
-                )
-                if isinstance(found, Refusal):
-                    return Bought(tuple(offsets), *self._explain(found))
-                settled, outcome = self._order(found, run_id, is_manual=is_manual)
-                if outcome is None:
-                    return Bought(tuple(offsets), *self._explain_unsent(settled))
-                self._standing.note(has_failed=outcome.kind == "not_bought")
-                if settled.state is not OffsetState.CONFIRMED:
-                    return Bought(tuple(offsets), *self._explain_outcome(settled, outcome))
-                offsets.append(settled)
+            self._standing.is_buying = True
+            try:
+                return self._buy(run_id, is_manual=is_manual)
+            finally:
+                self._standing.is_buying = False
 
     def reconcile(self) -> Settlement:
         """Compare the ledger with the service's records, and settle what is in doubt; buys nothing.
@@ -218,19 +206,48 @@ class Desk:
             return self._look()[0]
 
     def settle_doubts(self, run_id: str) -> None:
-        """Do so once for a run, if anything is in doubt and the service has not just failed.
+        """Do so once for a run if anything is in doubt, unless the service has just failed or another desk is at it.
 
         Raises:
             LedgerError: The ledger cannot be used.
         """
-        with self._standing.lock:
+        standing, lock = self._standing, self._standing.lock
+        if not lock.acquire(blocking=False):
+            return
+        try:
             self.ledger.take_over_dead()
-            standing = self._standing
             if self.ledger.balance().unknown_ug and standing.wants_look(run_id) and not standing.rest_s:
                 standing.looked_for.add(run_id)
                 standing.note(has_failed=not self.reconcile().is_complete)
+        finally:
+            lock.release()
 
     # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _buy(self, run_id: str, *, is_manual: bool) -> Bought:
+        if self._standing.key_fault and not is_manual:
+            return Bought((), Ending.KEY_REFUSED, self._standing.key_fault)
+        self.ledger.take_over_dead()  # another process may have died with a reservation, or an order that was out
+        has_doubt = self.ledger.balance().unknown_ug > 0
+        if self.is_due(is_manual=is_manual) or has_doubt:
+            unready = self._get_ready(run_id, is_manual=is_manual, has_doubt=has_doubt)
+            if unready:
+                self._standing.note(has_failed=True)
+                return Bought((), Ending.NOT_READY, unready)
+        offsets: list[Offset] = []
+        while True:
+            found = self.ledger.reserve(
+                is_manual=is_manual, threshold_ug=self._threshold_ug, run_id=run_id, cap_ug=self._cap_ug
+            )
+            if isinstance(found, Refusal):
+                return Bought(tuple(offsets), *self._explain(found))
+            settled, outcome = self._order(found, run_id, is_manual=is_manual)
+            if outcome is None:
+                return Bought(tuple(offsets), *self._explain_unsent(settled))
+            self._standing.note(has_failed=outcome.kind == "not_bought")
+            if settled.state is not OffsetState.CONFIRMED:
+                return Bought(tuple(offsets), *self._explain_outcome(settled, outcome))
+            offsets.append(settled)
 
     def _get_ready(self, run_id: str, *, is_manual: bool, has_doubt: bool) -> str:
         """Look at the records before the process's first purchase, and again where there is a doubt.

@@ -257,6 +257,11 @@ class OffsetOutput(BaseOutput):
         desk = self._open_desk()
         if not desk.is_due(is_manual=False):
             return
+        if desk.is_busy and not self._worker.has(BUY):
+            # Waiting for another run's purchase would hold up the end of every run that is short.
+            count.told.add("end")
+            self._say_once("offset busy", "Another run buys what is due", logging.INFO, again_after_s=TOLD_AGAIN_S)
+            return
         hindrance = desk.find_hindrance()
         if hindrance is not None:
             self._tell(count, hindrance[0], f"{NOT_NOW}: {hindrance[1]}")

@@ -444,6 +444,22 @@ def test_the_end_waits_for_its_deadline_only_and_the_row_is_there(site, handler,
     assert ledger.balance().confirmed_ug == UG_PER_LB  # the late result is written down all the same
 
 
+def test_short_runs_do_not_queue_behind_a_purchase_of_another_run(site, handler, provider, ledger):
+    provider.gate.clear()
+    first = handler(stop_wait_s=0.0)
+    site.run(0.6, first)
+    assert provider.arrived.wait(20)
+    begin_s = time.monotonic()
+    for _ in range(3):
+        site.run(0.6, handler())
+    assert time.monotonic() - begin_s < 15  # one alone would wait for 20 s
+    assert sum(thread.name == "codecarbon-offset" for thread in threading.enumerate()) == 1
+    provider.gate.set()
+    assert first._worker.wait("buy", 20)
+    assert [order.pounds for order in provider.orders] == [1, 4]  # all that came meanwhile
+    check_books(ledger, provider.pounds)
+
+
 def test_a_locked_ledger_does_not_add_to_the_wait_of_the_end(site, handler, provider, ledger):
     """The end waits for a lock too, and has so much less time for a purchase."""
     provider.gate.clear()
