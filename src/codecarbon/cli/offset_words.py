@@ -133,7 +133,8 @@ def say_next(balance: Balance, plan: Plan, environment: str, *, is_current: bool
     if balance.unknown_ug:
         return "nothing more is bought until it is known what became of the unknown purchase"
     if balance.pending_ug:
-        return "the answer about what is under way is awaited"
+        settle = command("reconcile", environment)
+        return f"the answer about what is under way is awaited; should its process have ended: {settle}"
     by_hand = units.lb_from_ug(balance.open_ug)
     hand = f"{pounds_text(by_hand)} can be bought by hand: {command('now', environment)}" if by_hand else ""
     held = f"{pounds_text(by_hand)} can be bought" if by_hand else "less than 1 lb waits"

@@ -164,7 +164,9 @@ def test_status_of_an_unknown_order_gives_the_command(capsys, open_ledger):
     ledger.accrue("run", 1, KG, is_automatic=True)
     offset = ledger.reserve(is_manual=False, threshold_ug=1, run_id="run", cap_ug=UG_PER_LB)
     ledger.mark_sent(offset.offset_id)
-    assert "1 lb, sent since" in facts(shown(capsys, "status"))["under way"]
+    told = facts(shown(capsys, "status"))
+    assert "1 lb, sent since" in told["under way"]
+    assert told["next"].endswith("should its process have ended: codecarbon offset reconcile --environment sandbox")
     ledger.mark_unknown(offset.offset_id, "no answer")
     told = facts(shown(capsys, "status"))
     assert f"(offset {offset.offset_id[:8]})" in told["unknown"]
