@@ -35,7 +35,7 @@ class Wish(NamedTuple):
 def balance_of(database: sqlite3.Connection, account_id: int) -> Balance:
     """Sum an account up."""
     accrued, automatic = database.execute(
-        # The plus keeps the index out of it: most rows are this account's, and reading all in order is ten times faster.
+        # The plus keeps the index out: most rows are of this account, and to read all in order is ten times faster.
         "SELECT COALESCE(SUM(mass_ug), 0), COALESCE(SUM(automatic_ug), 0) FROM accruals WHERE +account_id = ?",
         (account_id,),
     ).fetchone()
