@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 import time
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 import pytest
 
@@ -52,6 +55,10 @@ def open_ledger(tmp_path, monkeypatch):
 def with_key(monkeypatch):
     monkeypatch.setenv("CODECARBON_OFFSET_API_KEY", KEY)
     monkeypatch.setenv("CODECARBON_OFFSET_ENVIRONMENT", "sandbox")
+    # Status only looks whether the service's library is installed, which it may not be where these tests run.
+    sdk = ModuleType("makeimpact")
+    sdk.__spec__ = ModuleSpec("makeimpact", None)
+    monkeypatch.setitem(sys.modules, "makeimpact", sdk)
 
 
 def shown(capsys, *arguments):
@@ -114,6 +121,15 @@ def test_status_tells_what_happens_next(capsys, open_ledger):
     assert told["waiting"] == "0.380000 kg, for automatic buying from 0.5 kg on"
     assert told["next"] == "0.120000 kg more until 1 lb is bought automatically"
     assert (told["last bought"], told["counting now"]) == ("never", "no run")
+
+
+@pytest.mark.usefixtures("with_key")
+def test_status_without_the_sdk_says_how_to_install_it(capsys, open_ledger, monkeypatch):
+    monkeypatch.setitem(sys.modules, "makeimpact", None)
+    open_ledger().accrue("run", 1, KG, is_automatic=True)
+    told = facts(shown(capsys, "status"))
+    assert told["waiting"] == "1.000000 kg, for automatic buying from 0.5 kg on"
+    assert told["next"] == "makeimpact is not installed, so nothing is bought: pip install 'codecarbon[offset]'"
 
 
 def test_status_without_a_key_shows_every_account(capsys, open_ledger):
