@@ -15,6 +15,7 @@ from urllib3.exceptions import MaxRetryError
 
 from codecarbon.config import Secret
 from codecarbon.handlers.offset.exchange import Fault, QuietAdapter, Reply, Request, send_once
+from codecarbon.handlers.offset.provider import running_s
 from tests.offset.conftest import order
 from tests.support.fakes.base import EchoServer
 from tests.support.fakes.oneclickimpact import ADA, BUY
@@ -108,6 +109,17 @@ def test_a_key_that_cannot_be_a_header_is_sent_nowhere():
         assert not fault.has_left
         assert "live_" not in fault.words
         assert fake.count() == 0
+
+
+def test_what_has_grown_old_is_sent_nowhere():
+    """As after a pause between the decision and the sending: others may have given the order up."""
+    with EchoServer() as fake:
+        fault = post(fake.url, begin_by_s=running_s() - 1)
+        assert isinstance(fault, Fault)
+        assert not fault.has_left
+        assert "stood still" in fault.words
+        assert fake.count() == 0
+        assert isinstance(post(fake.url, begin_by_s=running_s() + 60), Reply)
 
 
 def trickle(connection):

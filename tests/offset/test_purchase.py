@@ -9,7 +9,7 @@ import pytest
 
 from codecarbon._version import __version__
 from codecarbon.handlers.offset.oneclickimpact import TIMEOUT_S, OneClickImpact
-from codecarbon.handlers.offset.provider import Order
+from codecarbon.handlers.offset.provider import Order, running_s
 from tests.offset.conftest import order
 from tests.support.fakes.oneclickimpact import ADA, BUY, LIVE_KEY, SECOND_TEST_KEY, TEST_KEY, FakeOneClickImpact
 
@@ -47,6 +47,13 @@ def test_what_goes_out_is_what_was_ordered_and_nothing_else(fake, make):
 def test_an_order_for_no_run_says_so_by_leaving_it_out(fake, make):
     assert make().purchase(Order("offset-7", 2, "ledger-7", "")).kind == BOUGHT
     assert "codecarbon_run_id" not in fake.bought()[0].metadata
+
+
+def test_an_order_that_has_grown_old_is_not_sent(fake, make):
+    outcome = make().purchase(order()._replace(send_by_s=running_s() - 1))
+    assert (outcome.kind, outcome.error_kind) == (NOT_BOUGHT, "connection")
+    assert outcome.message.startswith("nothing was sent: ")
+    assert fake.posts == 0
 
 
 def test_the_sandbox_has_books_of_its_own(fake, make):

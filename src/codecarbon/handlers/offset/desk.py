@@ -316,6 +316,7 @@ class Desk:
     def _order(self, offset: Offset, run_id: str, *, is_manual: bool) -> tuple[Offset, Outcome | None]:
         """Order what is reserved, once, and write down what came of it; no outcome when it was not sent."""
         ledger = self.ledger
+        order = Order.now(offset.offset_id, offset.pounds, ledger.ledger_id, run_id)
         try:
             if is_manual:
                 self._show_quote(offset.pounds)
@@ -326,7 +327,7 @@ class Desk:
         if not may_send:
             return ledger.offset(offset.offset_id) or offset, None
         try:
-            outcome = self.provider.purchase(Order(offset.offset_id, offset.pounds, ledger.ledger_id, run_id))
+            outcome = self.provider.purchase(order)
         except Exception as error:  # noqa: BLE001 (whatever broke, the order may be out)
             outcome = Outcome(
                 "unknown", error_kind="provider", message=f"the service's code broke: {type(error).__name__}"

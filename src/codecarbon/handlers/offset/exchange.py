@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 from contextlib import suppress
@@ -13,6 +14,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from codecarbon.handlers.offset.provider import running_s
 from codecarbon.transport.body import parts_of
 from codecarbon.transport.hush import hush_urllib3
 from codecarbon.transport.redact import redact
@@ -71,6 +73,7 @@ def send_once(
     timeout_s: tuple[float, float],
     ca_bundle: str | None = None,
     longest_s: float = LONGEST_S,
+    begin_by_s: float = math.inf,
 ) -> Reply | Fault:
     """Send a request on a connection of its own: no retry, no redirect, and nothing of the environment but the network.
 
@@ -79,8 +82,9 @@ def send_once(
         timeout_s: Longest wait for a connection and for data, seconds.
         ca_bundle: File of the certificates to trust; None for those that requests comes with.
         longest_s: Longest time for all of it but looking up the host's name, seconds.
+        begin_by_s: On the clock ``running_s``: later nothing is sent any more.
     """
-    adapter = QuietAdapter()
+    adapter = QuietAdapter(begin_by_s)
     hush_urllib3()
     deadline = threading.Timer(longest_s, adapter.cut)
     deadline.daemon = True
@@ -154,7 +158,8 @@ class QuietAdapter(HTTPAdapter):
     has_sent = False
     is_late = False
 
-    def __init__(self) -> None:
+    def __init__(self, begin_by_s: float = math.inf) -> None:
+        self._begin_by_s = begin_by_s
         self._socket: socket.socket | None = None
         super().__init__(max_retries=0)
 
@@ -167,10 +172,12 @@ class QuietAdapter(HTTPAdapter):
         """Note that bytes are about to leave.
 
         Raises:
-            TimeoutError: Connecting took all the time there is, so that none may.
+            TimeoutError: None may: connecting took all the time there is, or this process stood still meanwhile.
         """
         if self.is_late:
             raise TimeoutError
+        if running_s() > self._begin_by_s:
+            raise TimeoutError("this process stood still for so long that the order may not go out any more")
         self._socket = connection
         self.has_sent = True
 

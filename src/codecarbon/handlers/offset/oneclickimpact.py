@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +142,7 @@ class OneClickImpact:
             "tool_version": __version__,
         }
         body = {"amount": order.pounds, "notify": False, "metadata": {k: v for k, v in metadata.items() if v}}
-        call = self._call("POST", BUY, body)
+        call = self._call("POST", BUY, body, send_by_s=order.send_by_s)
         answer = _ask(call, lambda: self._client_class(call).capture_carbon(**body))
         if isinstance(answer, Verdict):
             return Outcome(
@@ -189,7 +190,7 @@ class OneClickImpact:
         self._account = (self._clock(), account)
         return account, ""
 
-    def _call(self, method: str, endpoint: str, body: Mapping[str, Any] | None) -> Call:
+    def _call(self, method: str, endpoint: str, body: Mapping[str, Any] | None, *, send_by_s: float = math.inf) -> Call:
         return Call(
             method,
             endpoint,
@@ -198,6 +199,7 @@ class OneClickImpact:
             key=self._key,
             timeout_s=self._timeout_s,
             ca_bundle=self._ca_bundle,
+            send_by_s=send_by_s,
         )
 
 

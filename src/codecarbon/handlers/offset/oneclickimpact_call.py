@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -56,12 +57,14 @@ class Call:
         key: Secret,
         timeout_s: tuple[float, float],
         ca_bundle: str | None,
+        send_by_s: float = math.inf,
     ) -> None:
         self._wanted = (method, endpoint, None if body is None else dict(body))
         self._url = url
         self._key = key
         self._timeout_s = timeout_s
         self._ca_bundle = ca_bundle
+        self._send_by_s = send_by_s
         self.verdict: Verdict | None = None
         self.has_begun = False
 
@@ -77,7 +80,7 @@ class Call:
             self._fail(doubtful=False, kind="sdk", words="the SDK wanted to send something other than what was ordered")
         self.has_begun = True
         request = Request(method, self._url, self._key, json=body)
-        reply = send_once(request, timeout_s=self._timeout_s, ca_bundle=self._ca_bundle)
+        reply = send_once(request, timeout_s=self._timeout_s, ca_bundle=self._ca_bundle, begin_by_s=self._send_by_s)
         if isinstance(reply, Fault):
             return self._judge_fault(reply)
         return self._judge(reply)

@@ -7,7 +7,9 @@ an `Outcome` says "bought" or "not_bought" only when that is certain, and "unkno
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from codecarbon.config.plugins import Family
@@ -25,11 +27,19 @@ Environment = Literal["production", "sandbox"]
 OutcomeKind = Literal["bought", "not_bought", "unknown"]
 CancellationKind = Literal["cancelled", "not_cancelled", "unknown"]
 
+# Far longer than any purchase takes, and far less than the hour after which another container's order is given up.
+SEND_WITHIN_S = 600.0
+
 _BUILT_IN = {"oneclickimpact": "codecarbon.handlers.offset.oneclickimpact:OneClickImpact"}
 BUILT_IN_PROVIDERS = tuple(_BUILT_IN)
 _FAMILY = Family("offset_provider", PROVIDER_GROUP, "a service", _BUILT_IN)
 # How keys begin, by the environment that they are for.
 _PREFIXES: dict[str, Environment] = {"live_": "production", "test_": "sandbox"}
+
+
+def running_s() -> float:
+    """Seconds on a clock that nobody sets, and that goes on while this process or the machine stands still."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Order(NamedTuple):
@@ -40,12 +50,20 @@ class Order(NamedTuple):
         pounds: Whole pounds of CO2e.
         ledger_id: The ledger that it is written in.
         run_id: The run that it is for.
+        send_by_s: On the clock ``running_s``: from then on it must not be sent any more, for a process that stood still
+            that long may have been given up, and its mass bought by another.
     """
 
     offset_id: str
     pounds: int
     ledger_id: str
     run_id: str
+    send_by_s: float = math.inf
+
+    @classmethod
+    def now(cls, offset_id: str, pounds: int, ledger_id: str, run_id: str) -> Order:
+        """Make an order to be sent at once; made before its offset is marked as sent."""
+        return cls(offset_id, pounds, ledger_id, run_id, running_s() + SEND_WITHIN_S)
 
 
 class Quote(NamedTuple):

@@ -266,8 +266,8 @@ def _unfinished(
 ) -> list[tuple[str, Owner, bool]]:
     """Offsets under way, whose they are, and whether nobody will settle them.
 
-    Nobody does after the owner's death. Of an owner in another container nobody can tell that; but no purchase takes
-    an hour, and one that did would only find that it may not be sent, or be confirmed late: either costs nothing.
+    Nobody does after the owner's death. Of an owner in another container nobody can tell that; but no order is sent
+    minutes after it was made (``Order.send_by_s``), so within an hour it was sent or never will be.
     """
     rows = database.execute(
         "SELECT offset_id, COALESCE(sent_us, created_us), boot_id, pid, start_ticks, pid_namespace FROM offsets "

@@ -7,7 +7,7 @@ import pytest
 from codecarbon.errors import LedgerError
 from codecarbon.handlers.offset.desk import Desk, Ending, Standing
 from codecarbon.handlers.offset.ledger import Ledger, OffsetState
-from codecarbon.handlers.offset.provider import OffsetProvider, Record
+from codecarbon.handlers.offset.provider import SEND_WITHIN_S, OffsetProvider, Record, running_s
 from codecarbon.units import UG_PER_LB
 from tests.support.ledgers import DEAD, reserved, sent
 from tests.support.offsets import BAD_KEY, FINGERPRINT, KG, LOST, REFUSED, ScriptedProvider, check_books
@@ -35,6 +35,22 @@ def test_nothing_is_asked_of_the_service_when_nothing_is_due(desk, ledger, provi
     assert desk().buy("r", is_manual=True).offsets  # a pound is there
     assert desk().buy("r", is_manual=True).ending is Ending.NOTHING_DUE
     assert provider.scans == 1
+
+
+def test_an_order_ages_from_before_it_is_marked_as_sent(ledger, provider):
+    """Else a pause right after the mark, in which another container gives the order up, would not count."""
+    marked_s = []
+
+    class Noting(Ledger):
+        def mark_sent(self, offset_id):
+            marked_s.append(running_s())
+            return super().mark_sent(offset_id)
+
+    noting = Noting(ledger.path, provider="oneclickimpact", fingerprint=FINGERPRINT, environment="sandbox")
+    hold(noting, KG)
+    began_s = running_s()
+    Desk(noting, provider, threshold_ug=KG // 2, cap_ug=None).buy("r", is_manual=False)
+    assert began_s <= provider.orders[0].send_by_s - SEND_WITHIN_S <= marked_s[0]
 
 
 def test_more_than_an_order_can_be_is_split(desk, ledger, provider):
