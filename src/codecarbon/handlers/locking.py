@@ -88,7 +88,8 @@ def _is_named(fd: int, path: str) -> bool:
         return False
 
 
-def _lives(pid: int) -> bool:
+def process_exists(pid: int) -> bool:
+    """Whether there is a process of that number, whoever's it is; one that has ended counts until its parent looks."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -165,7 +166,7 @@ class Lock:
         finally:
             os.close(fd)
         # An owner that may not write to the file leaves an earlier one's number in it.
-        return int(text) if text.isdecimal() and _lives(int(text)) else None
+        return int(text) if text.isdecimal() and process_exists(int(text)) else None
 
     def _open(self) -> int:
         # Not through a symbolic link: in a folder that everybody may write to, it could lead anywhere.

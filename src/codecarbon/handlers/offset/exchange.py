@@ -200,14 +200,8 @@ def _pools(adapter: QuietAdapter) -> dict[str, type[HTTPConnectionPool]]:
             adapter.begin(self.sock)
             super().send(data)
 
-    class Encrypted(HTTPSConnection):
-        debuglevel = 0
-
-        def send(self, data: Any) -> None:
-            if self.sock is None:
-                self.connect()
-            adapter.begin(self.sock)
-            super().send(data)
+    class Encrypted(Plain, HTTPSConnection):
+        pass
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain

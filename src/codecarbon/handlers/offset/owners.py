@@ -13,6 +13,7 @@ import os
 from contextlib import suppress
 from typing import NamedTuple
 
+from codecarbon.handlers.locking import process_exists
 from codecarbon.model.machine import Roots
 from codecarbon.units import us_from_s
 
@@ -96,7 +97,7 @@ def _start_of(pid: int, procfs: str) -> int | None:
         text = _text_of(f"{procfs}/{pid}/stat")
     except (FileNotFoundError, ProcessLookupError):
         # A mount may hide the processes of others (hidepid); the kernel still tells that they exist.
-        if _exists(pid):
+        if process_exists(pid):
             raise
         return None
     fields = text.rpartition(")")[2].split()  # the command's name may hold anything, parentheses included
@@ -121,16 +122,6 @@ def _start_by_psutil(pid: int) -> int | None:
         return None
     except psutil.Error as error:
         raise OSError(f"process {pid} cannot be looked at: {error}") from error
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _text_of(path: str) -> str:
