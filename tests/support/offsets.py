@@ -12,12 +12,21 @@ from codecarbon.handlers.offset.handler import OffsetOutput
 from codecarbon.handlers.offset.ledger import Ledger
 from codecarbon.handlers.offset.plan import Plan
 from codecarbon.handlers.offset.provider import Account, OffsetProvider, Order, Outcome, Quote, Record, Scan
+from codecarbon.handlers.offset.worker import THREAD_NAME
 from codecarbon.tracker import OfflineEmissionsTracker
 from codecarbon.units import KG_PER_LB, UG_PER_LB
 from tests.support.fake_session import FakeClock, FakeSession
 
 KG = 1_000_000_000
 FINGERPRINT = "0" * 64
+
+
+def wait_for_purchases() -> None:
+    """Let purchases that a test left under way end with it: else they would speak in the log of the next one."""
+    for thread in threading.enumerate():
+        if thread.name == THREAD_NAME:
+            thread.join(40)
+            assert not thread.is_alive(), "a purchase outlives its test"
 
 
 def bought(order: Order, number: int) -> Outcome:

@@ -10,7 +10,7 @@ from codecarbon.config import forget_warnings
 from codecarbon.handlers.offset.desk import Standing
 from codecarbon.handlers.offset.handler import OffsetOutput
 from tests.support.logger_state import KeptLog, restored_logger
-from tests.support.offsets import ScriptedProvider, Site, make_plan
+from tests.support.offsets import ScriptedProvider, Site, make_plan, wait_for_purchases
 
 
 @pytest.fixture
@@ -21,6 +21,7 @@ def log():
         logger.setLevel(logging.DEBUG)
         logger.addHandler(kept)
         yield kept
+        wait_for_purchases()
         lines = [record.message for record in kept.records if "ffset" in record.message]
         assert all("sandbox" in line or "production" in line for line in lines), lines
 
